@@ -1,0 +1,269 @@
+"""Named columns of equal length, with their units: what every view returns and every renderer takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pagewalk.errors import PagewalkError
+
+__all__ = ["SUMMABLE", "UNITS", "Column", "Table", "objects"]
+
+# Each unit with the type that its column is kept in.
+UNITS: dict[str, np.dtype[Any]] = {
+    "bytes": np.dtype(np.int64),
+    "frames": np.dtype(np.int64),
+    "pages": np.dtype(np.int64),
+    "count": np.dtype(np.int64),
+    "id": np.dtype(np.int64),
+    "ns": np.dtype(np.int64),
+    "seconds": np.dtype(np.float64),
+    "hex": np.dtype(np.uint64),
+    "flag": np.dtype(np.bool_),
+    "text": np.dtype(object),
+    "list": np.dtype(object),
+}
+# Units whose sum over rows means something. Whether one view's rows overlap (a frame in two groups) is for the
+# column's doc to say.
+SUMMABLE = frozenset({"bytes", "frames", "pages", "count"})
+# How many rows a notebook is shown.
+HTML_ROWS = 50
+
+
+@dataclass(frozen=True)
+class Column:
+    """The head of a column.
+
+    Parameters
+    ----------
+    name : str
+        Its name, the same in Python, in JSON and on the screen.
+    unit : str
+        One of ``UNITS``: ``bytes``, ``frames``, ``pages``, ``count``, ``id`` (pid, uid, inode, pfn), ``ns`` are
+        int64, ``seconds`` float64, ``hex`` (addresses, flags) uint64, ``flag`` bool, ``text`` str objects, ``list``
+        tuples.
+    doc : str
+        What it says, in one line.
+    """
+
+    name: str
+    unit: str
+    doc: str
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise ValueError(f"column {self.name}: no unit {self.unit!r}; there are {', '.join(UNITS)}")
+
+
+class Table:
+    """Immutable named 1-D numpy columns of equal length.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        The columns, in the order they are shown.
+    data : mapping of str to ndarray
+        One 1-D array a column, all of one length; converted to the type of the column's unit.
+    unknown : mapping of str to ndarray of bool, optional
+        For columns with figures that are not known: True where that is so. An unknown figure is ``None`` in
+        `to_dicts`, null in JSON, ``?`` in text, and never 0.
+
+    Raises
+    ------
+    ValueError
+        A column is missing, unnamed, twice there, not 1-D or of another length.
+    """
+
+    __slots__ = ("_by_name", "_data", "_length", "_unknown")
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        data: Mapping[str, NDArray[Any]],
+        unknown: Mapping[str, NDArray[np.bool_]] | None = None,
+    ) -> None:
+        self._by_name = {column.name: column for column in columns}
+        if len(self._by_name) != len(columns):
+            raise ValueError("two columns have one name")
+        if self._by_name.keys() != data.keys():
+            raise ValueError(f"columns without data or data without a column: {set(self._by_name) ^ set(data)}")
+        self._data = {name: frozen(np.asarray(data[name], UNITS[self._by_name[name].unit])) for name in self._by_name}
+        lengths = {array.shape for array in self._data.values()} or {(0,)}
+        if len(lengths) != 1 or len(shape := lengths.pop()) != 1:
+            raise ValueError("columns must be 1-D and of one length")
+        self._length: int = shape[0]
+        self._unknown: dict[str, NDArray[np.bool_]] = {}
+        for name, mask in (unknown or {}).items():
+            if name not in self._by_name or np.shape(mask) != shape:
+                raise ValueError(f"unknown figures of {name!r}: no such column, or another length")
+            if np.any(mask):
+                self._unknown[name] = frozen(np.asarray(mask, np.bool_))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows, each as `to_dicts` gives it."""
+        cells = [self._cells(name) for name in self._by_name]
+        for row in zip(*cells, strict=True):
+            yield dict(zip(self._by_name, row, strict=True))
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        self._check([name])
+        return self._data[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def __repr__(self) -> str:
+        return f"<Table of {self._length} rows: {', '.join(self._by_name)}>"
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th title="{escape(c.doc)} ({c.unit})">{escape(c.name)}</th>' for c in self.columns)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape('?' if cell is None else str(cell))}</td>" for cell in row.values()) + "</tr>"
+            for row in self.head(HTML_ROWS)
+        )
+        rest = self._length - HTML_ROWS
+        foot = f"<caption>{rest} more rows</caption>" if rest > 0 else ""
+        return f"<table>{foot}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(self._by_name)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The heads of the columns, in order."""
+        return tuple(self._by_name.values())
+
+    def column(self, name: str) -> Column:
+        """Return the head of one column.
+
+        Raises
+        ------
+        PagewalkError
+            There is no such column; the message names those there are.
+        """
+        self._check([name])
+        return self._by_name[name]
+
+    def unknown(self, name: str) -> NDArray[np.bool_]:
+        """Say which figures of a column are not known: bool[len(self)]."""
+        self._check([name])
+        mask = self._unknown.get(name)
+        return np.zeros(self._length, np.bool_) if mask is None else mask
+
+    def sort(self, by: str, descending: bool = True) -> Table:
+        """Return the rows ordered by one column.
+
+        The order of equal rows is kept, unknown figures come last either way.
+        """
+        values, mask = self[by], self.unknown(by)
+        if values.dtype == object:
+            known = np.flatnonzero(~mask).tolist()
+            order = sorted(known, key=values.__getitem__, reverse=descending)
+            return self._take(np.asarray(order + np.flatnonzero(mask).tolist(), np.intp))
+        # ~x turns the order of integers and of bools around without the overflow that -x has.
+        key = values if not descending else -values if values.dtype.kind == "f" else ~values
+        return self._take(np.lexsort((key, mask)))
+
+    def head(self, n: int) -> Table:
+        """Return the first `n` rows, or all where there are fewer."""
+        return self._take(slice(0, max(n, 0)))
+
+    def where(self, mask: NDArray[np.bool_]) -> Table:
+        """Return the rows where `mask`, bool[len(self)], is True."""
+        chosen = np.asarray(mask)
+        if chosen.dtype != np.bool_ or chosen.shape != (self._length,):
+            raise ValueError(f"a mask of bool[{self._length}] is needed, not {chosen.dtype}{list(chosen.shape)}")
+        return self._take(chosen)
+
+    def select(self, names: Sequence[str]) -> Table:
+        """Return these columns, in this order.
+
+        Raises
+        ------
+        PagewalkError
+            There is no such column; the message names those there are.
+        """
+        self._check(names)
+        unique = list(dict.fromkeys(names))
+        unknown = {name: self._unknown[name] for name in unique if name in self._unknown}
+        return Table([self._by_name[name] for name in unique], {name: self._data[name] for name in unique}, unknown)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return the rows as dictionaries of Python's own int, float, bool, str and list; None is unknown."""
+        return list(self)
+
+    def to_structured(self) -> NDArray[Any]:
+        """Return one structured array, a field a column.
+
+        A structured array has no room for *unknown*: such a cell is -1 (all bits set for ``hex``), NaN or None. Ask
+        `unknown` where that matters.
+        """
+        array = np.empty(self._length, [(name, values.dtype) for name, values in self._data.items()])
+        for name, values in self._data.items():
+            array[name] = values
+            if (mask := self._unknown.get(name)) is not None:
+                array[name][mask] = MISSING[values.dtype.kind]
+        return array
+
+    def totals(self) -> dict[str, int | None]:
+        """Add up each column.
+
+        Returns
+        -------
+        dict
+            The sum of the known figures of columns in bytes, frames, pages and counts; None for the others, and for
+            columns with an unknown figure, of which no sum is known either.
+        """
+        return {
+            name: int(self._data[name].sum()) if column.unit in SUMMABLE and name not in self._unknown else None
+            for name, column in self._by_name.items()
+        }
+
+    def _cells(self, name: str) -> list[Any]:
+        cells: list[Any] = self._data[name].tolist()
+        if self._by_name[name].unit == "list":
+            cells = [list(cell) if isinstance(cell, tuple) else cell for cell in cells]
+        if (mask := self._unknown.get(name)) is not None:
+            cells = [None if missing else cell for cell, missing in zip(cells, mask.tolist(), strict=True)]
+        return cells
+
+    def _take(self, which: NDArray[Any] | slice) -> Table:
+        data = {name: values[which] for name, values in self._data.items()}
+        return Table(self.columns, data, {name: mask[which] for name, mask in self._unknown.items()})
+
+    def _check(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name not in self._by_name:
+                raise PagewalkError(f"no column {name!r}; there are {', '.join(self._by_name)}")
+
+
+# What to_structured puts in a cell that is not known, by the kind of its numpy type.
+MISSING: dict[str, object] = {"i": -1, "u": np.iinfo(np.uint64).max, "f": np.nan, "b": False, "O": None}
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view of `array` that cannot be written through; its owner's stays as it is."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def objects(values: Iterable[object]) -> NDArray[Any]:
+    """Return a 1-D object array of `values`, for columns of ``text`` and ``list``.
+
+    `numpy.array` would make a 2-D array of tuples of one length.
+    """
+    cells = list(values)
+    array = np.empty(len(cells), object)
+    array[:] = cells
+    return array
