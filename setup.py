@@ -30,8 +30,8 @@ NOUNS = {
     "procfs": ["pw_io.c"],
     "vmas": ["pw_maps.c"],
     "pagemap": ["pw_io.c", "pw_scan.c"],
-    "ownership": [],
-    "frames": ["pw_io.c", "pw_intern.c"],
+    "ownership": ["pw_intern.c"],
+    "frames": ["pw_io.c", "pw_folio.c", "pw_intern.c"],
     "tally": ["pw_intern.c"],
 }
 

@@ -1,0 +1,166 @@
+"""What the kernel says of each wanted frame, tallied by owner set."""
+
+import os
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from pw cimport (
+    PW_KPF_COMPOUND_HEAD, PW_KPF_COMPOUND_TAIL, PW_KPF_OF_FOLIO, pw_find_head, pw_intern, pw_intern_key,
+    pw_intern_rehash, pw_key, pw_read_words, ssize_t,
+)
+
+
+def read_wanted(int fd, uint64_t base, const uint32_t[::1] owner not None, uint64_t[::1] out not None, Py_ssize_t bridge):
+    """Read the words of the frames that have an owner; returns (words read, reads, frames past the end of the file)."""
+    cdef Py_ssize_t n = owner.shape[0], start = 0, stop, gap
+    cdef ssize_t got = 0
+    cdef uint64_t words = 0, reads = 0, missing = 0
+    if out.shape[0] < n:
+        raise ValueError("out has less room than there are frames")
+    with nogil:
+        while start < n:
+            if not owner[start]:
+                start += 1
+                continue
+            stop = start + 1
+            gap = 0
+            while stop + gap < n and gap <= bridge:
+                if owner[stop + gap]:
+                    stop += gap + 1
+                    gap = 0
+                else:
+                    gap += 1
+            got = pw_read_words(fd, base + start, &out[start], stop - start)
+            if got < 0:
+                break
+            reads += 1
+            words += got
+            missing += (stop - start) - got
+            out[start + got:stop] = 0
+            start = stop
+    if got < 0:
+        raise OSError(-got, os.strerror(-got), "kpage file")
+    return words, reads, missing
+
+
+cdef class Interned:
+    """Three-word keys numbered in order of arrival, in the caller's arrays."""
+
+    cdef pw_intern table
+    cdef uint32_t[::1] slots
+    cdef uint64_t[:, ::1] keys
+
+    @property
+    def used(self):
+        return self.table.used
+
+    def use(self, uint32_t[::1] slots not None, uint64_t[:, ::1] keys not None):
+        """Work on these arrays from now on: ``slots`` cleared, a power of two long; ``keys`` holds the keys so far."""
+        cdef Py_ssize_t length = slots.shape[0]
+        if length & (length - 1) or keys.shape[1] != 3 or keys.shape[0] == 0 or keys.shape[0] >= length:
+            raise ValueError("slots is no power of two above the number of keys")
+        if <Py_ssize_t>self.table.used > keys.shape[0]:
+            raise ValueError("fewer rows than keys")
+        self.slots = slots
+        self.keys = keys
+        self.table.slots = &slots[0]
+        self.table.mask = length - 1
+        self.table.keys = <pw_key *>&keys[0, 0]
+        self.table.room = keys.shape[0]
+        pw_intern_rehash(&self.table)
+
+
+cdef class Tally:
+    """Counts frames by (owner set, (mapcount, flags, memcg))."""
+
+    cdef Interned words, rows
+    cdef uint64_t head_flags, head_cgroup, last_pfn
+    cdef bint in_folio
+    cdef readonly uint64_t head_reads, headless
+
+    def __init__(self, Interned words not None, Interned rows not None):
+        self.words = words
+        self.rows = rows
+
+    cdef int mend_tail(self, int fd_flags, int fd_cgroup, uint64_t pfn, uint64_t *flags, uint64_t *cgroup) noexcept nogil:
+        """Give a tail what up to 6.1 only the head of its folio says (6.4 for the cgroup); 0 or -errno."""
+        cdef uint64_t head = 0
+        cdef int found
+        cdef ssize_t got
+        if not (self.in_folio and self.last_pfn + 1 == pfn):
+            found = pw_find_head(fd_flags, pfn, &head, &self.head_flags)
+            self.head_reads += 1
+            if found < 0:
+                return found
+            if found:
+                self.headless += 1
+                self.head_flags = self.head_cgroup = 0
+            else:
+                self.head_cgroup = 0
+                if fd_cgroup >= 0:
+                    got = pw_read_words(fd_cgroup, head, &self.head_cgroup, 1)
+                    if got < 0:
+                        return <int>got
+            self.in_folio = True
+        flags[0] |= self.head_flags & PW_KPF_OF_FOLIO
+        if not cgroup[0]:
+            cgroup[0] = self.head_cgroup
+        return 0
+
+    def count(
+        self,
+        uint64_t base,
+        Py_ssize_t start,
+        const uint32_t[::1] owner not None,
+        const uint64_t[::1] mapcount not None,
+        const uint64_t[::1] flags not None,
+        const uint64_t[::1] cgroup not None,
+        int fd_flags,
+        int fd_cgroup,
+        int64_t[::1] frames not None,
+        uint32_t[::1] row_of not None,
+    ):
+        """Tally the owned frames from ``start`` on; returns where it had to stop for want of room, or their number.
+
+        ``frames`` counts per row. ``row_of`` gets each frame's row + 1, if it is not empty.
+        """
+        cdef Py_ssize_t i = start, n = owner.shape[0]
+        cdef uint64_t word, memcg
+        cdef int64_t info, row
+        cdef int failed = 0
+        cdef bint keep = row_of.shape[0] > 0
+        if mapcount.shape[0] < n or flags.shape[0] < n or cgroup.shape[0] < n or (keep and row_of.shape[0] < n):
+            raise ValueError("a column is shorter than the frames")
+        if frames.shape[0] < self.rows.keys.shape[0]:
+            raise ValueError("fewer counts than rows")
+        with nogil:
+            for i in range(start, n):
+                if not owner[i]:
+                    continue
+                word = flags[i]
+                memcg = cgroup[i]
+                if word & PW_KPF_COMPOUND_HEAD:
+                    self.head_flags = word
+                    self.head_cgroup = memcg
+                    self.in_folio = True
+                elif word & PW_KPF_COMPOUND_TAIL:
+                    failed = self.mend_tail(fd_flags, fd_cgroup, base + i, &word, &memcg)
+                    if failed:
+                        break
+                else:
+                    self.in_folio = False
+                self.last_pfn = base + i
+                info = pw_intern_key(&self.words.table, mapcount[i], word, memcg)
+                if info < 0:
+                    break
+                row = pw_intern_key(&self.rows.table, owner[i], info, 0)
+                if row < 0:
+                    break
+                frames[row] += 1
+                if keep:
+                    row_of[i] = <uint32_t>row + 1
+            else:
+                i = n
+        if failed:
+            raise OSError(-failed, os.strerror(-failed), "kpage file")
+        return i

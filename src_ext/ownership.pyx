@@ -1,0 +1,167 @@
+"""The fold: an address space's entries move each frame they map to the owner set that has this owner too."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from pw cimport (
+    PW_MAX_SWAPFILES_LEAST, PW_PM_FILE, PW_PM_GUARD_REGION, PW_PM_PFRAME_MASK, PW_PM_PRESENT, PW_PM_SWAP,
+    PW_SWAP_TYPE_MASK, pw_intern, pw_intern_key, pw_intern_rehash, pw_key,
+)
+
+NOBODY, ROOT_ANON, ROOT_FILE, ROOT_SWAP, FIRST_SET = range(5)
+
+cdef enum:
+    C_NOBODY = 0
+    C_ROOT_ANON = 1
+    C_ROOT_FILE = 2
+
+
+cdef class Fold:
+    """The owner sets (a trie), and the address space being folded into them."""
+
+    cdef uint32_t[::1] parent, space, successor
+    cdef int64_t[::1] frames
+    cdef uint32_t[::1] slots
+    cdef uint64_t[:, ::1] keys
+    cdef int64_t[::1] counts
+    cdef pw_intern repeats
+    cdef uint32_t current, first
+    cdef readonly Py_ssize_t n_sets
+    cdef readonly Py_ssize_t n_swaps, n_others
+
+    def __init__(self, Py_ssize_t n_sets):
+        self.n_sets = n_sets
+
+    def use_sets(
+        self,
+        uint32_t[::1] parent not None,
+        uint32_t[::1] space not None,
+        uint32_t[::1] successor not None,
+        int64_t[::1] frames not None,
+    ):
+        """Work on these arrays from now on; the caller has copied what the shorter ones held."""
+        if not parent.shape[0] == space.shape[0] == successor.shape[0] == frames.shape[0]:
+            raise ValueError("the columns of the owner sets differ in length")
+        if parent.shape[0] < self.n_sets:
+            raise ValueError("fewer rows than owner sets")
+        self.parent = parent
+        self.space = space
+        self.successor = successor
+        self.frames = frames
+
+    def use_repeats(self, uint32_t[::1] slots not None, uint64_t[:, ::1] keys not None, int64_t[::1] counts not None):
+        """Count frames mapped again in these arrays from now on.
+
+        ``slots`` is cleared and a power of two long; ``keys`` and ``counts`` hold the repeats so far, then zeros.
+        """
+        cdef Py_ssize_t length = slots.shape[0]
+        if length & (length - 1) or keys.shape[1] != 3 or keys.shape[0] >= length or keys.shape[0] == 0:
+            raise ValueError("slots is no power of two above the number of keys")
+        if counts.shape[0] < keys.shape[0] or <Py_ssize_t>self.repeats.used > keys.shape[0]:
+            raise ValueError("fewer rows than repeats")
+        self.slots = slots
+        self.keys = keys
+        self.counts = counts
+        self.repeats.slots = &slots[0]
+        self.repeats.mask = length - 1
+        self.repeats.keys = <pw_key *>&keys[0, 0]
+        self.repeats.room = keys.shape[0]
+        pw_intern_rehash(&self.repeats)
+
+    @property
+    def n_repeats(self):
+        return self.repeats.used
+
+    def begin(self, uint32_t space):
+        """Start folding this address space; if any repeat was counted, ``use_repeats`` with cleared arrays must follow."""
+        self.current = space
+        self.first = <uint32_t>self.n_sets
+        self.repeats.used = 0
+
+    cdef inline bint take(self, uint32_t[::1] owner, uint64_t index, uint32_t root, uint64_t tag) noexcept nogil:
+        """Give the frame this owner; False when the arrays have no room for that."""
+        cdef uint32_t old = owner[index], new
+        cdef int64_t repeat
+        if old >= self.first:           # it has this owner already
+            repeat = pw_intern_key(&self.repeats, index, tag, 0)
+            if repeat < 0:
+                return False
+            self.counts[repeat] += 1
+            return True
+        if old == C_NOBODY:
+            old = root
+        new = self.successor[old]
+        if new < self.first:            # of an earlier address space
+            if self.n_sets == self.parent.shape[0]:
+                return False
+            new = <uint32_t>self.n_sets
+            self.n_sets += 1
+            self.parent[new] = old
+            self.space[new] = self.current
+            self.successor[old] = new
+        owner[index] = new
+        self.frames[new] += 1
+        self.frames[old] -= 1
+        return True
+
+    def fold_entries(
+        self,
+        const uint64_t[::1] entries not None,
+        Py_ssize_t start,
+        Py_ssize_t stop,
+        uint32_t[::1] owner not None,
+        uint64_t[::1] swaps not None,
+        uint64_t[::1] others not None,
+    ):
+        """Fold entries [start, stop); returns where it had to stop for want of room, or ``stop``."""
+        cdef Py_ssize_t i = start
+        cdef uint64_t entry, pfn, limit = owner.shape[0]
+        if not 0 <= start <= stop <= entries.shape[0]:
+            raise ValueError("start and stop are not within entries")
+        if swaps.shape[0] < stop - start or others.shape[0] < stop - start:
+            raise ValueError("swaps or others have less room than the entries")
+        self.n_swaps = self.n_others = 0
+        with nogil:
+            for i in range(start, stop):
+                entry = entries[i]
+                if entry & PW_PM_PRESENT:
+                    pfn = entry & PW_PM_PFRAME_MASK
+                    if pfn == 0 or pfn >= limit:
+                        others[self.n_others] = entry
+                        self.n_others += 1
+                    elif not self.take(owner, pfn, C_ROOT_FILE if entry & PW_PM_FILE else C_ROOT_ANON, 0):
+                        break
+                elif entry & PW_PM_SWAP:
+                    # Set for every non-present leaf: only low types are swap files, guards are markers.
+                    if entry & PW_PM_GUARD_REGION or entry & PW_SWAP_TYPE_MASK >= PW_MAX_SWAPFILES_LEAST:
+                        others[self.n_others] = entry
+                        self.n_others += 1
+                    else:
+                        swaps[self.n_swaps] = entry & PW_PM_PFRAME_MASK
+                        self.n_swaps += 1
+            else:
+                i = stop
+        return i
+
+    def fold_indexes(
+        self,
+        const uint64_t[::1] indexes not None,
+        Py_ssize_t start,
+        uint32_t[::1] owner not None,
+        uint32_t root,
+        uint64_t tag,
+    ):
+        """Fold table indexes, from ``start`` on; returns where it had to stop for want of room, or their number."""
+        cdef Py_ssize_t i = start, stop = indexes.shape[0]
+        cdef bint outside = False
+        with nogil:
+            for i in range(start, stop):
+                if indexes[i] >= <uint64_t>owner.shape[0]:
+                    outside = True
+                    break
+                if not self.take(owner, indexes[i], root, tag):
+                    break
+            else:
+                i = stop
+        if outside:
+            raise IndexError("an index is beyond the table of owners")
+        return i

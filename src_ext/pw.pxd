@@ -1,0 +1,69 @@
+# The plain C of src_ext, as Cython sees it.
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+ctypedef Py_ssize_t ssize_t
+
+
+cdef extern from "pw_abi.h" nogil:
+    const uint64_t PW_PM_PFRAME_MASK
+    const uint64_t PW_PM_GUARD_REGION
+    const uint64_t PW_PM_FILE
+    const uint64_t PW_PM_SWAP
+    const uint64_t PW_PM_PRESENT
+    const uint64_t PW_SWAP_TYPE_MASK
+    const int PW_SWAP_OFFSET_SHIFT
+    const uint64_t PW_MAX_SWAPFILES_LEAST
+    const uint64_t PW_KPF_COMPOUND_HEAD
+    const uint64_t PW_KPF_COMPOUND_TAIL
+    const uint64_t PW_KPF_OF_FOLIO
+
+
+cdef extern from "pw_io.h" nogil:
+    ssize_t pw_read_words(int fd, uint64_t first, uint64_t *out, size_t count)
+    ssize_t pw_read_text(int fd, char *out, size_t size)
+    int pw_same_mm(int pid_a, int pid_b)
+    uint64_t pw_now()
+
+
+cdef extern from "pw_scan.h" nogil:
+    struct pw_region:
+        uint64_t start
+        uint64_t end
+        uint64_t categories
+    ssize_t pw_scan_populated(int fd, uint64_t start, uint64_t end, uint64_t page_size, uint64_t max_pages,
+                              pw_region *out, size_t count, uint64_t *next)
+
+
+cdef extern from "pw_folio.h" nogil:
+    int pw_find_head(int fd_flags, uint64_t pfn, uint64_t *head, uint64_t *flags)
+
+
+cdef extern from "pw_maps.h" nogil:
+    struct pw_vmas:
+        uint64_t *start
+        uint64_t *end
+        uint64_t *offset
+        uint64_t *inode
+        uint32_t *major
+        uint32_t *minor
+        uint8_t *perms
+        uint32_t *name_at
+        uint32_t *name_len
+    size_t pw_count_lines(const char *text, size_t size)
+    ssize_t pw_parse_maps(const char *text, size_t size, const pw_vmas *out, size_t count)
+
+
+cdef extern from "pw_intern.h" nogil:
+    struct pw_key:
+        uint64_t a
+        uint64_t b
+        uint64_t c
+    struct pw_intern:
+        uint32_t *slots
+        uint64_t mask
+        pw_key *keys
+        size_t used
+        size_t room
+    int64_t pw_intern_key(pw_intern *table, uint64_t a, uint64_t b, uint64_t c)
+    void pw_intern_rehash(pw_intern *table)

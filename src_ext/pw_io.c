@@ -1,0 +1,57 @@
+#include "pw_io.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PW_KCMP_VM = 1 };  // include/uapi/linux/kcmp.h
+
+ssize_t pw_read_words(int fd, uint64_t first, uint64_t *out, size_t count)
+{
+    char *to = (char *)out;
+    size_t want = count * sizeof(uint64_t);
+    size_t got = 0;
+    while (got < want) {
+        ssize_t n = pread(fd, to + got, want - got, (off_t)(first * sizeof(uint64_t) + got));
+        if (n < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        if (n == 0)
+            break;
+        got += (size_t)n;
+    }
+    return (ssize_t)(got / sizeof(uint64_t));
+}
+
+ssize_t pw_read_text(int fd, char *out, size_t size)
+{
+    size_t got = 0;
+    while (got < size) {
+        ssize_t n = read(fd, out + got, size - got);
+        if (n < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        if (n == 0)
+            break;
+        got += (size_t)n;
+    }
+    return (ssize_t)got;
+}
+
+int pw_same_mm(int pid_a, int pid_b)
+{
+    long answer = syscall(SYS_kcmp, (pid_t)pid_a, (pid_t)pid_b, PW_KCMP_VM, 0UL, 0UL);
+    return answer < 0 ? -errno : (int)answer;
+}
+
+uint64_t pw_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
