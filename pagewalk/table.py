@@ -126,7 +126,7 @@ class Table:
     def _repr_html_(self) -> str:
         head = "".join(f'<th title="{escape(c.doc)} ({c.unit})">{escape(c.name)}</th>' for c in self.columns)
         rows = "".join(
-            "<tr>" + "".join(f"<td>{escape('?' if cell is None else str(cell))}</td>" for cell in row.values()) + "</tr>"
+            f"<tr>{''.join(f'<td>{escape(cell_text(cell))}</td>' for cell in row.values())}</tr>"
             for row in self.head(HTML_ROWS)
         )
         rest = self._length - HTML_ROWS
@@ -249,6 +249,10 @@ class Table:
 
 # What to_structured puts in a cell that is not known, by the kind of its numpy type.
 MISSING: dict[str, object] = {"i": -1, "u": np.iinfo(np.uint64).max, "f": np.nan, "b": False, "O": None}
+
+
+def cell_text(cell: object) -> str:
+    return "?" if cell is None else str(cell)
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:

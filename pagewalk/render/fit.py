@@ -1,0 +1,94 @@
+"""Fitting tables to a screen: which columns, how wide, and how many rows each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from pagewalk.render.screen import Section, Style
+
+__all__ = ["allot", "fit"]
+
+GAP = 2
+# A name cut shorter than this says nothing.
+NAME = 12
+
+
+def fit(
+    natural: Mapping[str, int], elastic: Collection[str], wanted: Sequence[str], width: int
+) -> tuple[dict[str, int], list[str]]:
+    """Choose the columns that a line has room for.
+
+    Parameters
+    ----------
+    natural : mapping of str to int
+        The columns in their order on the screen, and the cells that their longest value takes.
+    elastic : collection of str
+        Those that may be cut, down to 12 cells; figures never are.
+    wanted : sequence of str
+        The order in which columns are taken in. Empty: all are asked for, the first ones first.
+    width : int
+        Cells of a line.
+
+    Returns
+    -------
+    widths : dict of str to int
+        The columns that fit, with their cells: at least one column, and never more than `width` in all.
+    left_out : list of str
+        Those asked for that did not fit; none where `wanted` says that a choice is expected.
+    """
+    least = {name: min(cells, NAME) if name in elastic else cells for name, cells in natural.items()}
+    chosen: dict[str, int] = {}
+    free = width + GAP
+    for name in wanted or natural:
+        if least[name] + GAP <= free:
+            chosen[name] = least[name]
+            free -= least[name] + GAP
+    if not chosen:
+        chosen[next(iter(wanted or natural))] = width
+        free = 0
+    for name, cells in chosen.items():
+        chosen[name] = cells + min(max(natural[name] - cells, 0), free)
+        free -= chosen[name] - cells
+    left_out = [] if wanted else [name for name in natural if name not in chosen]
+    return {name: chosen[name] for name in natural if name in chosen}, left_out
+
+
+def allot(sections: Sequence[Section], style: Style, overhead: int) -> list[int]:
+    """Divide the lines of a screen among its tables.
+
+    Parameters
+    ----------
+    sections : sequence of Section
+        The tables.
+    style : Style
+        Its height; one line of it is left to the prompt that follows.
+    overhead : int
+        Lines that are no table's.
+
+    Returns
+    -------
+    list of int
+        Rows to show of each, at least one where there are any.
+    """
+    asked = [len(section.rows()) for section in sections]
+    if style.height is None or all(section.limit is not None for section in sections):
+        return asked
+    framing = sum(style.header + section.totals for section in sections) + max(len(sections) - 1, 0)
+    # Every table that is cut says so in a line of its own.
+    lines = style.height - 1 - overhead - framing
+    rows = [0] * len(sections)
+    for index, section in enumerate(sections):
+        if not section.share or section.limit is not None:
+            rows[index] = asked[index]
+            lines -= asked[index] + (asked[index] < len(section.table))
+    waiting = {index for index, section in enumerate(sections) if section.share and section.limit is None}
+    while waiting:
+        shares = sum(sections[index].share for index in waiting)
+        # What a small table leaves over goes to the others: settle those first.
+        small = {index for index in waiting if asked[index] <= lines * sections[index].share // shares}
+        for index in small or waiting:
+            granted = asked[index] if small else max(lines * sections[index].share // shares - 1, 1)
+            rows[index] = min(granted, asked[index])
+        lines -= sum(rows[index] for index in small)
+        waiting = waiting - small if small else set()
+    return rows

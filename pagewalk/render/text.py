@@ -1,0 +1,188 @@
+"""The screen of a terminal: as many columns as are wide enough, as many rows as are high enough, and what was left.
+
+At 80 columns the most important figures stand; a wider screen takes in more. Colour (the Okabe-Ito palette, which
+people with any colour vision tell apart) only repeats what a word or a sign says.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from rich.cells import cell_len, set_cell_size
+from rich.color import ColorSystem
+from rich.style import Style as RichStyle
+
+from pagewalk.render.fit import allot, fit
+from pagewalk.render.safe import visible
+from pagewalk.render.screen import Screen, Section, Style
+from pagewalk.render.units import duration, iec
+from pagewalk.table import SUMMABLE, Column, Table
+
+__all__ = ["render"]
+
+COLOR_SYSTEMS = {16: ColorSystem.STANDARD, 256: ColorSystem.EIGHT_BIT, 1 << 24: ColorSystem.TRUECOLOR}
+HEADING = RichStyle.parse("bold")
+HEADER = RichStyle.parse("bold #0072B2")
+UNKNOWN = RichStyle.parse("#D55E00")
+QUIET = RichStyle.parse("#999999")
+
+
+@dataclass(frozen=True)
+class Signs:
+    """The signs that the stream's encoding has."""
+
+    encoding: str
+    cut: str
+    down: str
+    up: str
+
+
+def render(screen: Screen, style: Style, out: TextIO) -> None:
+    """Write the whole screen to `out`: heading, tables, remarks."""
+    Terminal(screen, style, out).write()
+
+
+class Terminal:
+    """One screen being written."""
+
+    def __init__(self, screen: Screen, style: Style, out: TextIO) -> None:
+        self.screen = screen
+        self.style = style
+        self.out = out
+        self.signs = signs_of(out)
+
+    def write(self) -> None:
+        width = self.style.width
+        remarks = [line for remark in self.screen.remarks for line in textwrap.wrap(self.shown(remark), width)]
+        overhead = bool(any(self.screen.heading)) + len(remarks)
+        rows = allot(self.screen.sections, self.style, overhead)
+        self.heading(*map(self.shown, self.screen.heading))
+        for index, (section, count) in enumerate(zip(self.screen.sections, rows, strict=True)):
+            if index:
+                self.line([("", None)])
+            self.section(section, count)
+        for line in remarks:
+            self.line([(line, QUIET)])
+
+    def shown(self, text: str) -> str:
+        return visible(text, self.signs.encoding)
+
+    def line(self, parts: list[tuple[str, RichStyle | None]]) -> None:
+        system = COLOR_SYSTEMS.get(self.style.colors)
+        painted = (text if kind is None or not text else kind.render(text, color_system=system) for text, kind in parts)
+        self.out.write("".join(painted).rstrip() + "\n")
+
+    def heading(self, left: str, right: str) -> None:
+        if not left and not right:
+            return
+        room = self.style.width - cell_len(right) - (2 if right else 0)
+        if room < len("pagewalk on x"):
+            left, right, room = f"{left}  {right}", "", self.style.width
+        self.line([(self.cropped(left, room), HEADING), ("  " + right if right else "", None)])
+
+    def section(self, section: Section, count: int) -> None:
+        rows = section.rows().head(count)
+        columns = [section.table.column(name) for name in section.shown]
+        printed = {column.name: self.cells(rows, column) for column in columns}
+        if section.totals:
+            self.add_totals(section, columns, printed)
+        headers = {column.name: self.header(section, column) for column in columns}
+        natural = {name: max(map(cell_len, [*lines, headers[name]]), default=0) for name, lines in printed.items()}
+        elastic = {column.name for column in columns if column.unit in ("text", "list")}
+        widths, left_out = fit(natural, elastic, section.wanted, self.style.width)
+        if self.style.header:
+            self.row(columns, headers, widths, HEADER)
+        for index in range(len(rows) + section.totals):
+            record = {name: lines[index] for name, lines in printed.items()}
+            self.row(columns, record, widths, HEADING if index == len(rows) else None)
+        self.footer(section, len(rows))
+        if left_out:
+            self.line([(self.cropped(f"(no room for {', '.join(left_out)})", self.style.width), QUIET)])
+
+    def row(
+        self, columns: list[Column], record: dict[str, str], widths: dict[str, int], kind: RichStyle | None
+    ) -> None:
+        parts: list[tuple[str, RichStyle | None]] = []
+        for column in columns:
+            if column.name not in widths:
+                continue
+            text, width = self.cropped(record[column.name], widths[column.name]), widths[column.name]
+            padding = " " * (width - cell_len(text))
+            left = column.unit in ("text", "list")
+            gap = "  " if parts else ""
+            parts.append((gap + (text + padding if left else padding + text), UNKNOWN if text == "?" else kind))
+        self.line(parts)
+
+    def cropped(self, text: str, width: int) -> str:
+        if cell_len(text) <= width:
+            return text
+        return set_cell_size(text, max(width - 1, 0)) + self.signs.cut if width > 0 else ""
+
+    def header(self, section: Section, column: Column) -> str:
+        mark = "" if column.name != section.sorted_by else self.signs.down if section.descending else self.signs.up
+        return self.shown(column.name.upper().replace("_", " ")) + mark
+
+    def footer(self, section: Section, shown: int) -> None:
+        rest = len(section.table) - shown
+        if not rest:
+            return
+        text = f"... {rest} more"
+        if (name := section.measure) is not None and not section.table.unknown(name)[shown:].any():
+            number, unit = iec(int(section.table[name][shown:].sum()))
+            text += f", {number} {unit}" + ("" if name == "bytes" else f" of {name.upper()}")
+        self.line([(self.cropped(text, self.style.width), QUIET)])
+
+    def cells(self, table: Table, column: Column) -> list[str]:
+        raw: list[Any] = table[column.name].tolist()
+        unknown: list[bool] = table.unknown(column.name).tolist()
+        return ["?" if missing else self.cell(value, column.unit) for value, missing in zip(raw, unknown, strict=True)]
+
+    def cell(self, value: Any, unit: str) -> str:
+        match unit:
+            case "bytes" if not self.style.exact:
+                number, prefix = iec(value)
+                return f"{number} {prefix:>3}" if value else "0"
+            case "hex":
+                return f"{value:x}"
+            case "ns":
+                return duration(value / 1e9)
+            case "seconds":
+                return duration(value)
+            case "flag":
+                return "yes" if value else "no"
+            case "list":
+                return self.shown(counted(value))
+            case _:
+                return self.shown(str(value))
+
+    def add_totals(self, section: Section, columns: list[Column], printed: dict[str, list[str]]) -> None:
+        sums, label = section.table.totals(), "total"
+        for column in columns:
+            total = sums[column.name]
+            if total is not None:
+                cell = self.cell(total, column.unit)
+            elif column.unit in SUMMABLE:
+                cell = "?"
+            else:
+                cell, label = label, ""
+            printed[column.name].append(cell)
+
+
+def counted(items: tuple[object, ...]) -> str:
+    """Return the items of a list, one that is there several times once and with its number."""
+    numbers: dict[str, int] = {}
+    for item in items:
+        numbers[str(item)] = numbers.get(str(item), 0) + 1
+    return ", ".join(text if number == 1 else f"{text} x{number}" for text, number in numbers.items())
+
+
+def signs_of(out: TextIO) -> Signs:
+    """Choose the signs that `out` can carry."""
+    encoding = getattr(out, "encoding", None) or "utf-8"
+    try:
+        "…▾▴".encode(encoding)
+    except UnicodeEncodeError:
+        return Signs(encoding, "~", "v", "^")
+    return Signs(encoding, "…", "▾", "▴")
