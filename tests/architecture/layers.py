@@ -1,0 +1,119 @@
+"""Who may import whom: strictly downward through the ranks, never sideways, no cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from architecture.sources import PACKAGE, Module, imports
+
+RANKS: Mapping[str, int] = {
+    "__main__": 9,
+    "cli": 8,
+    "": 8,  # the package itself: public names
+    "snapshot": 7,
+    "walker": 6,
+    "difference": 6,
+    "storage": 6,
+    "views": 6,
+    "render": 6,
+    "export": 6,
+    "facts": 5,
+    "tally": 4,
+    "groups": 4,
+    "ownership": 3,
+    "frames": 3,
+    "pagemap": 3,
+    "vmas": 3,
+    "memcg": 3,
+    "system": 3,
+    "diagnosis": 3,
+    "procfs": 2,
+    "_native": 1,
+    "abi": 0,
+    "table": 0,
+    "errors": -1,  # in the design's bottom row too, but every module raises, the others of that row included
+}
+
+# Modules of these may import each other, as long as no cycle arises: each is one component, split into files.
+PACKAGES = {"_native", "cli", "export", "procfs", "render", "views"}
+
+# Narrower than "downward": what a component may know at all. Views turn facts into tables and see no capture;
+# renderers and exporters know only tables.
+ALLOWED: Mapping[str, frozenset[str]] = {
+    "views": frozenset({"facts", "groups", "tally", "abi", "errors", "table"}),
+    "render": frozenset({"errors", "table"}),
+    "export": frozenset({"errors", "table"}),
+    "difference": frozenset({"facts", "groups", "tally", "abi", "errors", "table"}),
+    "storage": frozenset({"facts", "groups", "tally", "abi", "errors", "table"}),
+}
+
+# And who may know a component at all: presentation meets the rest only in the command.
+IMPORTED_BY: Mapping[str, frozenset[str]] = {
+    "render": frozenset({"cli"}),
+    "export": frozenset({"cli"}),
+    "cli": frozenset({"__main__"}),
+    "walker": frozenset({"snapshot"}),
+    "storage": frozenset({"snapshot"}),
+    "difference": frozenset({"snapshot"}),
+    "views": frozenset({"snapshot", "cli"}),
+}
+
+
+def component(name: str) -> str:
+    """The entry of the rank table a module belongs to: ``views`` for ``pagewalk.views.process``."""
+    return name.removeprefix(PACKAGE).lstrip(".").partition(".")[0]
+
+
+def unranked(modules: Sequence[Module]) -> list[str]:
+    """Modules the rank table does not know: a new one needs a place in the design first."""
+    return [f"{module.name} has no rank" for module in modules if component(module.name) not in RANKS]
+
+
+def layering(modules: Sequence[Module]) -> list[str]:
+    """Imports that do not go strictly downward, or that reach what a component must not know."""
+    findings = []
+    for module, target, line in edges(modules):
+        here, there = component(module.name), component(target)
+        if here == there and here in PACKAGES:
+            continue
+        where = f"{module.name}:{line} imports {target}"
+        if RANKS.get(there, 99) >= RANKS.get(here, -99):
+            findings.append(f"{where}, which does not lie below it")
+        elif here in ALLOWED and there not in ALLOWED[here]:
+            findings.append(f"{where}: {here} may know only {', '.join(sorted(ALLOWED[here]))}")
+        elif there in IMPORTED_BY and here not in IMPORTED_BY[there]:
+            findings.append(f"{where}: only {', '.join(sorted(IMPORTED_BY[there]))} may know {there}")
+    return findings
+
+
+def edges(modules: Sequence[Module]) -> Iterator[tuple[Module, str, int]]:
+    """Every import of one module of the package by another."""
+    known = {module.name for module in modules}
+    for module in modules:
+        for found in imports(module, known):
+            # A package that reads its own version, or a module that names its own package, says nothing about layers.
+            if found.target != module.name:
+                yield module, found.target, found.line
+
+
+def cycles(modules: Sequence[Module]) -> list[str]:
+    """One finding for each import that closes a circle."""
+    graph: dict[str, list[str]] = {module.name: [] for module in modules}
+    for module, target, _ in edges(modules):
+        graph[module.name].append(target)
+    findings: list[str] = []
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            findings.append(" -> ".join((*path[path.index(name) :], name)))
+            return
+        if name in done or name not in graph:
+            return
+        for target in graph[name]:
+            visit(target, (*path, name))
+        done.add(name)
+
+    for name in graph:
+        visit(name, ())
+    return findings
