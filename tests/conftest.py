@@ -7,9 +7,9 @@ import os
 from hypothesis import HealthCheck, settings
 
 # A machine is written to disk for each example: no deadline, and generating one is allowed to take its time.
-COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
-settings.register_profile("default", max_examples=60, **COMMON)
-settings.register_profile("ci", max_examples=250, print_blob=True, **COMMON)
-settings.register_profile("deep", max_examples=5000, print_blob=True, **COMMON)
+settings.register_profile("default", COMMON, max_examples=60)
+settings.register_profile("ci", COMMON, max_examples=250, print_blob=True)
+settings.register_profile("deep", COMMON, max_examples=5000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

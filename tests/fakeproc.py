@@ -89,15 +89,11 @@ def write_process(machine: Machine, process: Process, directory: Path) -> None:
     }
     for name, text in files.items():
         (directory / name).write_bytes(text)
-    tops = [vma.first + vma.pages for vma in space.vmas if not _is_gate(vma)]
+    tops = [vma.first + vma.pages for vma in space.vmas if not vma.is_gate]
     entries = []
     if process.space is not None:
         entries = [(page, machine.word(entry)) for _, page, entry in machine.pages(process.space)]
     write_words(directory / "pagemap", entries, max(tops, default=1) if alive else 0)
-
-
-def _is_gate(vma: Vma) -> bool:
-    return vma.name == b"[vsyscall]"
 
 
 def maps_line(vma: Vma) -> bytes:
@@ -115,7 +111,7 @@ def stat(process: Process, space: Space, permitted: bool = True) -> bytes:
     The addresses read as 0 without the permission to ptrace.
     """
     fields = dict.fromkeys(range(1, 53), 0)
-    pages = sum(vma.pages for vma in space.vmas if not _is_gate(vma))
+    pages = sum(vma.pages for vma in space.vmas if not vma.is_gate)
     base = 0x5555_5555_4000 + space.layout * 0x10_0000
     flags = PF_KTHREAD if process.fate is Fate.KTHREAD else PF_RANDOMIZE
     fields |= {4: 1, 5: process.pid, 6: process.pid, 8: -1, 9: flags, 14: 3, 15: 1, 18: 20, 20: 1}
@@ -143,7 +139,7 @@ def status(process: Process, space: Space, machine: Machine) -> bytes:
     lines += [b"FDSize:\t64", b"Groups:\t ", b"Kthread:\t%d" % (process.fate is Fate.KTHREAD)]
     if space.vmas:
         accounts = [fakesmaps.account(machine, vma) for vma in space.vmas]
-        lines.append(b"VmSize:\t%8d kB" % (sum(vma.pages for vma in space.vmas if not _is_gate(vma)) * PAGE >> 10))
+        lines.append(b"VmSize:\t%8d kB" % (sum(vma.pages for vma in space.vmas if not vma.is_gate) * PAGE >> 10))
         lines.append(b"VmRSS:\t%8d kB" % (sum(found["Rss"] for found in accounts) >> 10))
         lines.append(b"VmSwap:\t%8d kB" % (sum(found["Swap"] for found in accounts) >> 10))
     return b"\n".join([*lines, b"Threads:\t1", b""])

@@ -173,7 +173,7 @@ def _place(plans: Sequence[_Plan], slack: int) -> tuple[list[range], dict[int, F
 
 others: st.SearchStrategy[Entry] = st.one_of(
     st.sampled_from([GUARD, UFFD_MARKER, POISON_MARKER, SOFT_DIRTY_HOLE]),
-    st.builds(Swapped, st.sampled_from([0, 1, 21]), st.sampled_from([0, 1, 2, 16385, 2**49]), pm_noise),
+    st.builds(Swapped, st.sampled_from([0, 1, 21]), st.sampled_from([0, 1, 2, 16385, 2**26]), pm_noise),
     st.builds(Swapped, st.just(0), st.integers(0, 3), st.just(0)),
     # A poisoned page (24) and a device-private one (28 to 30): in no swap file.
     st.builds(lambda kind, pfn: Marker(1 << 62 | pfn << 5 | kind), st.sampled_from([24, 28, 30]), st.integers(0, 9)),

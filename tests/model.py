@@ -168,9 +168,14 @@ class Vma:
         return self.name.startswith(b"/anon_hugepage")
 
     @property
+    def is_gate(self) -> bool:
+        """No part of the address space, though maps may list it: not in VmSize, and its pagemap reads as nothing."""
+        return self.name == b"[vsyscall]"
+
+    @property
     def skipped(self) -> bool:
         """Pages of the kernel itself, that belong to no process (KERNEL.md section 1.8)."""
-        return self.name.startswith((b"[vsyscall]", b"[vvar"))
+        return self.is_gate or self.name in (b"[vvar]", b"[vvar_vclock]")
 
 
 @dataclass(frozen=True)

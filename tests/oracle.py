@@ -132,7 +132,7 @@ class Oracle:
         return figures
 
     def _vss(self, space: int) -> int:
-        return PAGE * sum(vma.pages for vma in self.machine.spaces[space].vmas if not vma.skipped)
+        return PAGE * sum(vma.pages for vma in self.machine.spaces[space].vmas if not vma.is_gate)
 
     def _figures(self, members: set[int], pages: Counter[int], slots: Counter[Slot], vss: int) -> Figures:
         """Sum the definitions over ``pages`` (frame -> times it counts) and ``slots``."""
