@@ -25,7 +25,7 @@ cdef class Fold:
     cdef int64_t[::1] counts
     cdef pw_intern repeats
     cdef uint32_t current, first
-    cdef readonly Py_ssize_t n_sets
+    cdef public Py_ssize_t n_sets
     cdef readonly Py_ssize_t n_swaps, n_others
 
     def __init__(self, Py_ssize_t n_sets):
@@ -48,15 +48,21 @@ cdef class Fold:
         self.successor = successor
         self.frames = frames
 
-    def use_repeats(self, uint32_t[::1] slots not None, uint64_t[:, ::1] keys not None, int64_t[::1] counts not None):
+    def use_repeats(
+        self,
+        uint32_t[::1] slots not None,
+        uint64_t[:, ::1] keys not None,
+        int64_t[::1] counts not None,
+        Py_ssize_t used,
+    ):
         """Count frames mapped again in these arrays from now on.
 
-        ``slots`` is cleared and a power of two long; ``keys`` and ``counts`` hold the repeats so far, then zeros.
+        ``slots`` is cleared and a power of two long; ``keys`` and ``counts`` hold ``used`` repeats, then zeros.
         """
         cdef Py_ssize_t length = slots.shape[0]
         if length & (length - 1) or keys.shape[1] != 3 or keys.shape[0] >= length or keys.shape[0] == 0:
             raise ValueError("slots is no power of two above the number of keys")
-        if counts.shape[0] < keys.shape[0] or <Py_ssize_t>self.repeats.used > keys.shape[0]:
+        if counts.shape[0] < keys.shape[0] or not 0 <= used <= keys.shape[0]:
             raise ValueError("fewer rows than repeats")
         self.slots = slots
         self.keys = keys
@@ -65,17 +71,20 @@ cdef class Fold:
         self.repeats.mask = length - 1
         self.repeats.keys = <pw_key *>&keys[0, 0]
         self.repeats.room = keys.shape[0]
+        self.repeats.used = used
         pw_intern_rehash(&self.repeats)
 
     @property
     def n_repeats(self):
+        """Frames that the address space at hand maps more than once, so far."""
         return self.repeats.used
 
     def begin(self, uint32_t space):
-        """Start folding this address space; if any repeat was counted, ``use_repeats`` with cleared arrays must follow."""
+        """Start folding this address space."""
+        if self.repeats.used:
+            raise ValueError("the repeats of the address space before are still there")
         self.current = space
         self.first = <uint32_t>self.n_sets
-        self.repeats.used = 0
 
     cdef inline bint take(self, uint32_t[::1] owner, uint64_t index, uint32_t root, uint64_t tag) noexcept nogil:
         """Give the frame this owner; False when the arrays have no room for that."""
@@ -165,3 +174,41 @@ cdef class Fold:
         if outside:
             raise IndexError("an index is beyond the table of owners")
         return i
+
+
+def along_paths(
+    const uint32_t[::1] parent not None,
+    const uint32_t[::1] times not None,
+    int64_t[::1] owners not None,
+    int64_t[::1] mappings not None,
+):
+    """Count, for each set, its owners and the mappings that these have of each of its frames."""
+    cdef Py_ssize_t node, n_sets = parent.shape[0]
+    if times.shape[0] != n_sets or owners.shape[0] != n_sets or mappings.shape[0] != n_sets:
+        raise ValueError("the columns of the owner sets differ in length")
+    for node in range(1, n_sets):
+        if parent[node] >= <uint64_t>node:
+            raise ValueError("an owner set comes before its parent")
+    if n_sets:
+        owners[0] = mappings[0] = 0
+    with nogil:
+        for node in range(1, n_sets):
+            if times[node]:
+                owners[node] = owners[parent[node]] + 1
+                mappings[node] = mappings[parent[node]] + times[node]
+            else:
+                owners[node] = mappings[node] = 0
+
+
+def roots(const uint32_t[::1] parent not None, uint32_t[::1] root not None):
+    """Give each set the root (ROOT_ANON, ROOT_FILE, ROOT_SWAP) that its path begins at."""
+    cdef Py_ssize_t node, n_sets = parent.shape[0]
+    if root.shape[0] != n_sets:
+        raise ValueError("root has another length")
+    for node in range(n_sets):
+        if node < 4:
+            root[node] = <uint32_t>node
+        elif parent[node] >= <uint64_t>node:
+            raise ValueError("an owner set comes before its parent")
+        else:
+            root[node] = root[parent[node]]

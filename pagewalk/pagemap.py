@@ -1,0 +1,180 @@
+"""Reading the pagemap of an address space, a buffer at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pagewalk._native import pagemap as native
+from pagewalk.procfs import Process, ProcFS
+from pagewalk.vmas import VMAs
+
+__all__ = ["BRIDGE", "CHUNK", "Buffers", "PageRuns", "ReadCost", "RunCollector", "read_chunks", "read_entries"]
+
+# Entries a buffer: 256 KiB, past which larger reads cost the same, folded while still in cache.
+CHUNK = 32768
+# Gaps between VMAs that are read too, in pages: one pread costs as much as some 256 empty entries.
+BRIDGE = 256
+
+
+@dataclass(slots=True)
+class ReadCost:
+    """What reading took: entries, system calls, and the longest of these in nanoseconds.
+
+    A call holds the target's ``mmap_lock`` for 2 MiB of address space at a time (fs/proc/task_mmu.c:pagemap_read,
+    PAGEMAP_WALK_SIZE), a scan for all of its time, so the longest call bounds the longest hold.
+    """
+
+    entries: int = 0
+    reads: int = 0
+    scans: int = 0
+    longest_ns: int = 0
+
+    def add(self, other: ReadCost) -> None:
+        """Add what another reading took."""
+        self.entries += other.entries
+        self.reads += other.reads
+        self.scans += other.scans
+        self.longest_ns = max(self.longest_ns, other.longest_ns)
+
+
+class Buffers:
+    """The arrays that one thread reads into again and again.
+
+    Parameters
+    ----------
+    chunk : int
+        Entries a buffer.
+    """
+
+    __slots__ = ("entries", "seg_len", "seg_page")
+
+    def __init__(self, chunk: int = CHUNK) -> None:
+        if chunk < 1:
+            raise ValueError(f"a buffer of {chunk} entries")
+        self.entries: NDArray[np.uint64] = np.empty(chunk, np.uint64)
+        self.seg_page: NDArray[np.uint64] = np.empty(chunk, np.uint64)
+        self.seg_len: NDArray[np.uint32] = np.empty(chunk, np.uint32)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PageRuns:
+    """The present and swapped pages of an address space, as runs.
+
+    Attributes
+    ----------
+    page : ndarray of uint64
+        First virtual page number of each run, ascending.
+    word : ndarray of uint64
+        The pagemap entry of that page; the frame number (or swap offset) goes up by one a page.
+    length : ndarray of uint32
+        Pages.
+    """
+
+    page: NDArray[np.uint64]
+    word: NDArray[np.uint64]
+    length: NDArray[np.uint32]
+
+
+class RunCollector:
+    """Gathers the runs of one address space from its chunks."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint32]]] = []
+
+    def add(self, buffers: Buffers, used: int, segments: int) -> None:
+        """Take in what the buffers hold."""
+        page, word, length = np.empty(used, np.uint64), np.empty(used, np.uint64), np.empty(used, np.uint32)
+        runs = native.compress(buffers.entries[:used], buffers.seg_page, buffers.seg_len, segments, page, word, length)
+        if runs:
+            self._parts.append((page[:runs].copy(), word[:runs].copy(), length[:runs].copy()))
+
+    def runs(self) -> PageRuns:
+        """Return all that was taken in."""
+        if not self._parts:
+            return PageRuns(np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.uint32))
+        return PageRuns(*(np.concatenate(column) for column in zip(*self._parts, strict=True)))
+
+
+    """One filling of the buffers: ``used`` entries in ``segments`` stretches."""
+
+    buffers: Buffers
+    used: int
+    segments: int
+    cost: ReadCost = field(default_factory=ReadCost)
+
+
+def read_chunks(
+    fd: int, vmas: VMAs, buffers: Buffers, cost: ReadCost, page_size: int, can_scan: bool = True
+) -> Iterator[tuple[int, int]]:
+    """Fill the buffers again and again with what a pagemap holds at these VMAs.
+
+    Parameters
+    ----------
+    fd : int
+        The pagemap.
+    vmas : VMAs
+        Where to look.
+    buffers : Buffers
+        Filled before each yield.
+    cost : ReadCost
+        Added to.
+    page_size : int
+        Bytes of a page.
+    can_scan : bool
+        Whether to try PAGEMAP_SCAN over sparse parts.
+
+    Yields
+    ------
+    used, segments : int
+        Entries in the buffers, and the stretches they came from.
+
+    Raises
+    ------
+    ProcessLookupError
+        The address space is gone, or went while it was read.
+    """
+    starts, stops = vmas.ranges(page_size, BRIDGE)
+    reader = native.Reader(fd, starts, stops, buffers.entries, buffers.seg_page, buffers.seg_len, page_size, can_scan)
+    try:
+        while used := reader.next():
+            yield used, reader.segments
+    finally:
+        cost.add(ReadCost(reader.words, reader.reads, reader.scans, reader.longest_ns))
+    if reader.gone:
+        raise ProcessLookupError("its address space went while it was read")
+
+
+def read_entries(procfs: ProcFS, process: Process, start: int, stop: int, page_size: int) -> NDArray[np.uint64]:
+    """Return the raw entries of the pages from address ``start`` up to ``stop``.
+
+    Parameters
+    ----------
+    procfs : ProcFS
+        Where to read.
+    process : Process
+        Whose pagemap.
+    start, stop : int
+        Byte addresses, multiples of the page size.
+    page_size : int
+        Bytes of a page.
+
+    Returns
+    -------
+    ndarray of uint64, shape ((stop - start) / page_size,)
+        Take them apart with PM. Shorter where the address space ends before.
+    """
+    from pagewalk._native.procfs import read_words
+
+    if start % page_size or stop % page_size or not 0 <= start <= stop:
+        raise ValueError(f"start {start:#x} and stop {stop:#x} are no ascending multiples of {page_size}")
+    out = np.empty((stop - start) // page_size, np.uint64)
+    fd = procfs.open_at(process, "pagemap")
+    try:
+        return out[: read_words(fd, start // page_size, out)]
+    finally:
+        os.close(fd)

@@ -1,0 +1,304 @@
+"""The only code that knows a path or opens a file of the kernel."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+from pagewalk._native import procfs as native
+from pagewalk.errors import ParseError, PermissionRequired, Unsupported
+
+__all__ = ["PF_KTHREAD", "ProcFS", "Process", "ProcessStat", "kpage_files"]
+
+kpage_files = ("kpagecount", "kpageflags", "kpagecgroup")
+
+# include/linux/sched.h: a kernel thread has no address space of its own.
+PF_KTHREAD = 0x00200000
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStat:
+    """The fields of ``/proc/PID/stat`` that pagewalk uses (fs/proc/array.c:do_task_stat).
+
+    ``layout`` holds the addresses that exec sets and that two PIDs of one address space must share; they are 0 for a
+    reader without ptrace permission.
+    """
+
+    pid: int
+    comm: str
+    state: str
+    ppid: int
+    flags: int
+    start_time: int
+    vsize: int
+    layout: tuple[int, ...]
+
+    @property
+    def is_kernel_thread(self) -> bool:
+        """Whether it is a kernel thread, which owns no page tables."""
+        return bool(self.flags & PF_KTHREAD)
+
+    @property
+    def is_zombie(self) -> bool:
+        """Whether this task has exited; other threads of its group may still run."""
+        return self.state in ("Z", "X", "x")
+
+
+class Process:
+    """An open ``/proc/PID`` (or ``/proc/PID/task/TID``): every file opened through it is of that very process.
+
+    A descriptor of the directory keeps naming the process it was opened for: once that is gone reads fail with
+    ESRCH, whoever has the number then.
+    """
+
+    __slots__ = ("fd", "pid", "tid")
+
+    def __init__(self, pid: int, fd: int, tid: int | None = None) -> None:
+        self.pid = pid
+        self.fd = fd
+        self.tid = pid if tid is None else tid
+
+    def close(self) -> None:
+        """Give the descriptor back; harmless when called twice."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class ProcFS:
+    """A ``/proc`` and the cgroup tree beside it, real or made.
+
+    Parameters
+    ----------
+    root : str
+        Where proc is mounted, or a directory made to look like it.
+    cgroup : str
+        Where the cgroup hierarchies are mounted.
+    same_space : callable, optional
+        ``same_space(pid, pid) -> int``: 0 if both have one address space, else 1 or 2, an order, as
+        ``kcmp(KCMP_VM)``. By default kcmp on the real ``/proc``; under another root no two processes share one.
+    """
+
+    def __init__(
+        self,
+        root: str = "/proc",
+        cgroup: str = "/sys/fs/cgroup",
+        same_space: Callable[[int, int], int] | None = None,
+    ) -> None:
+        self.root = os.fspath(root)
+        self.cgroup = os.fspath(cgroup)
+        self.is_real = os.path.realpath(self.root) == "/proc"
+        self._same_space = same_space
+
+    # Files of the whole machine.
+
+    def path(self, name: str) -> str:
+        """Return the path of a file of this ``/proc``."""
+        return os.path.join(self.root, name)
+
+    def read_bytes(self, name: str) -> bytes:
+        """Read a file of this ``/proc`` to its end."""
+        fd = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return native.read_text(fd)
+        finally:
+            os.close(fd)
+
+    def read_text(self, name: str) -> str:
+        """Read a text file of this ``/proc``; undecodable bytes become surrogates."""
+        return os.fsdecode(self.read_bytes(name))
+
+    def open_words(self, name: str) -> int:
+        """Open one of the kpage files.
+
+        Returns
+        -------
+        int
+            A descriptor that the caller closes.
+
+        Raises
+        ------
+        PermissionRequired
+            It is there but this user may not read it (mode 0400).
+        Unsupported
+            It is not there: a kernel without CONFIG_PROC_PAGE_MONITOR.
+        """
+        path = self.path(name)
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except PermissionError as error:
+            raise PermissionRequired(f"{path} cannot be read by uid {os.geteuid()} (needs root)") from error
+        except FileNotFoundError as error:
+            raise Unsupported(f"{path} does not exist: this kernel has no CONFIG_PROC_PAGE_MONITOR") from error
+
+    def has(self, name: str) -> bool:
+        """Whether a file of this ``/proc`` exists."""
+        return os.path.exists(self.path(name))
+
+    def words_in(self, fd: int) -> int:
+        """Count the 64-bit words of a kpage file, whose size fstat gives as 0.
+
+        A read beyond the last frame returns nothing (fs/proc/page.c:kpage_read, get_max_dump_pfn).
+        """
+        size = os.fstat(fd).st_size
+        if size:
+            return size // 8
+        low, high = 0, 1
+        while os.pread(fd, 8, high * 8):
+            low, high = high, high * 2
+        while low + 1 < high:
+            middle = (low + high) // 2
+            if os.pread(fd, 8, middle * 8):
+                low = middle
+            else:
+                high = middle
+        return high if os.pread(fd, 8, 0) else 0
+
+    # Processes.
+
+    def pids(self) -> list[int]:
+        """Return the process IDs listed now, ascending."""
+        with os.scandir(self.root) as entries:
+            return sorted(int(entry.name) for entry in entries if entry.name.isdecimal())
+
+    def threads(self, process: Process) -> list[int]:
+        """Return the thread IDs of a process listed now, ascending."""
+        fd = os.open("task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=process.fd)
+        try:
+            return sorted(int(name) for name in os.listdir(fd) if name.isdecimal())
+        finally:
+            os.close(fd)
+
+    def open_process(self, pid: int) -> Process:
+        """Open ``/proc/PID``; FileNotFoundError or ProcessLookupError when it is gone."""
+        fd = os.open(self.path(str(pid)), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return Process(pid, fd)
+
+    def open_thread(self, process: Process, tid: int) -> Process:
+        """Open ``/proc/PID/task/TID``, whose files speak of the same address space."""
+        fd = os.open(f"task/{tid}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=process.fd)
+        return Process(process.pid, fd, tid)
+
+    def open_at(self, process: Process, name: str) -> int:
+        """Open a file of a process; every such open goes through here."""
+        return os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=process.fd)
+
+    def read_at(self, process: Process, name: str) -> bytes:
+        """Read a text file of a process to its end."""
+        fd = self.open_at(process, name)
+        try:
+            return native.read_text(fd)
+        finally:
+            os.close(fd)
+
+    def stat(self, process: Process) -> ProcessStat:
+        """Read ``/proc/PID/stat``.
+
+        Raises
+        ------
+        ParseError
+            It is not of the form ``pid (comm) state ...``.
+        """
+        text = self.read_at(process, "stat")
+        opening, closing = text.find(b"("), text.rfind(b")")
+        try:
+            # comm may hold anything, a ')' too: it ends at the last one.
+            field = text[closing + 2 :].split()
+            if opening < 0 or closing < opening:
+                raise ValueError
+            return ProcessStat(
+                pid=int(text[:opening]),
+                comm=os.fsdecode(text[opening + 1 : closing]),
+                state=field[0].decode(),
+                ppid=int(field[1]),
+                flags=int(field[6]),
+                start_time=int(field[19]),
+                vsize=int(field[20]),
+                # startcode, endcode, startstack; start_data, end_data, start_brk, arg_start .. env_end.
+                layout=tuple(int(field[i]) for i in (23, 24, 25, 42, 43, 44, 45, 46, 47, 48)),
+            )
+        except (ValueError, IndexError) as error:
+            if not text:
+                raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "stat") from error
+            raise ParseError(self.path(f"{process.pid}/stat"), 1, "the fields of a process") from error
+
+    def uid(self, process: Process) -> int:
+        """Return the effective user ID, from ``/proc/PID/status``.
+
+        The owner of ``/proc/PID`` will not do: it is root for a process that is not dumpable.
+        """
+        for number, line in enumerate(self.read_at(process, "status").split(b"\n"), 1):
+            if line.startswith(b"Uid:"):
+                try:
+                    return int(line.split()[2])
+                except (ValueError, IndexError) as error:
+                    raise ParseError(self.path(f"{process.pid}/status"), number, "the user IDs") from error
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "status")
+
+    def cmdline(self, process: Process) -> str:
+        """Return the command line, its arguments joined by spaces; empty where there is none."""
+        return os.fsdecode(self.read_at(process, "cmdline").rstrip(b"\0").replace(b"\0", b" "))
+
+    def cgroup_of(self, process: Process) -> str:
+        """Return the path of the cgroup that the process's memory is charged to, in its hierarchy.
+
+        The line of the memory controller under cgroup v1, else the unified one ``0::`` (cgroups(7)).
+        """
+        unified = ""
+        for line in self.read_at(process, "cgroup").split(b"\n"):
+            hierarchy, _, rest = line.partition(b":")
+            controllers, _, path = rest.partition(b":")
+            if b"memory" in controllers.split(b","):
+                return os.fsdecode(path)
+            if hierarchy == b"0" and not controllers:
+                unified = os.fsdecode(path)
+        return unified
+
+    def same_space(self, pid_a: int, pid_b: int) -> int:
+        """Compare the address spaces of two processes: 0 the same, 1 or 2 an order, OSError where it cannot be told."""
+        if self._same_space is not None:
+            return self._same_space(pid_a, pid_b)
+        if self.is_real:
+            return native.same_mm(pid_a, pid_b)
+        return 1 if pid_a < pid_b else 2
+
+    # The machine.
+
+    def host(self) -> dict[str, str]:
+        """Return ``hostname``, ``kernel`` and ``boot_id``; empty where a made ``/proc`` does not say."""
+        uname = os.uname()
+        return {
+            "hostname": self._line("sys/kernel/hostname") or (socket.gethostname() if self.is_real else ""),
+            "kernel": self._line("sys/kernel/osrelease") or (uname.release if self.is_real else ""),
+            "boot_id": self._line("sys/kernel/random/boot_id"),
+        }
+
+    def _line(self, name: str) -> str:
+        try:
+            return self.read_text(name).strip()
+        except OSError:
+            return ""
+
+    def meminfo(self) -> dict[str, int]:
+        """Return ``/proc/meminfo``: bytes by name (counts where it gives no unit)."""
+        figures: dict[str, int] = {}
+        for number, line in enumerate(self.read_text("meminfo").splitlines(), 1):
+            name, _, rest = line.partition(":")
+            words = rest.split()
+            if not words or not words[0].isdecimal():
+                raise ParseError(self.path("meminfo"), number, name or "a figure")
+            figures[name] = int(words[0]) * (1024 if words[1:] == ["kB"] else 1)
+        return figures
+
