@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from pagewalk.table import Table
+if TYPE_CHECKING:
+    from pagewalk.table import Table
 
 __all__ = ["Screen", "Section", "Style"]
 
@@ -35,6 +37,8 @@ class Section:
         The column that orders the rows, for its mark in the header.
     totals : bool
         End with a row of totals over all rows, shown or not.
+    labels : mapping of str to str
+        Headers of a screen's columns where the column's name would say too little there.
     """
 
     key: str
@@ -47,6 +51,7 @@ class Section:
     sorted_by: str | None = None
     descending: bool = True
     totals: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self) -> Table:
         """Return the rows asked for: all, or the first `limit`."""

@@ -122,7 +122,7 @@ class Terminal:
 
     def header(self, section: Section, column: Column) -> str:
         mark = "" if column.name != section.sorted_by else self.signs.down if section.descending else self.signs.up
-        return self.shown(column.name.upper().replace("_", " ")) + mark
+        return self.shown(section.labels.get(column.name, column.name).upper().replace("_", " ")) + mark
 
     def footer(self, section: Section, shown: int) -> None:
         rest = len(section.table) - shown

@@ -1,0 +1,55 @@
+"""The lines around the tables: what machine, and how much of it was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pagewalk.render.units import duration, iec
+
+if TYPE_CHECKING:
+    from pagewalk.table import Table
+
+__all__ = ["coverage_line", "gap_lines", "heading"]
+
+
+def heading(host: Mapping[str, Any], coverage: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the left and the right part of the first line of a screen."""
+    kernel = str(host.get("kernel") or "").split("-")[0]
+    machine = [
+        f"pagewalk on {host['hostname']}" if host.get("hostname") else "pagewalk",
+        f"Linux {kernel}" if kernel else "",
+        size(host["ram"]) if host.get("ram") else "",
+    ]
+    read = coverage["processes"]
+    seen = read + coverage["refused"] + coverage["vanished"]
+    processes = f"{read} of {seen}" if seen != read else f"{read}"
+    return ", ".join(filter(None, machine)), f"read {processes} processes in {duration(host['seconds'])}"
+
+
+def coverage_line(host: Mapping[str, Any], coverage: Mapping[str, Any]) -> str:
+    """Return the line that every screen ends with: what was read, and what could not be seen."""
+    page = host["page_size"]
+    mapped, explained = coverage["mapped_frames"], coverage["explained_frames"]
+    but = "all" if explained == mapped else f"all but {size((mapped - explained) * page)}"
+    hidden = size(coverage["hidden_frames"] * page)
+    return (
+        f"{coverage['processes']} processes read, {coverage['refused']} refused, {coverage['vanished']} vanished;"
+        f" {coverage['hidden_mappings']} hidden mappings of {hidden};"
+        f" {but} of {size(mapped * page)} mapped explained;"
+        f" {duration(host['seconds'])}, longest lock hold {duration(host['longest_lock_hold_ns'] / 1e9)}"
+    )
+
+
+def gap_lines(gaps: Table) -> list[str]:
+    """Return one line for each thing that could not be seen."""
+    lines = []
+    for gap in gaps:
+        whose = "" if gap["pid"] is None else f"process {gap['pid']}: "
+        lines.append(f"{whose}{gap['what']}: {gap['reason']}")
+    return lines
+
+
+def size(number: int) -> str:
+    """Return a number of bytes for a sentence."""
+    return " ".join(iec(int(number)))

@@ -1,0 +1,97 @@
+"""The options of report."""
+
+from __future__ import annotations
+
+from pagewalk.cli.options import Parser, pids, positive
+from pagewalk.cli.output import FORMATS
+from pagewalk.cli.views import VIEWS
+
+__all__ = ["options"]
+
+EXAMPLES = """\
+pagewalk report: who owns the memory of this machine, exactly
+
+examples:
+  sudo pagewalk                              the summary: kinds, top programs, top shared sets
+  sudo pagewalk --by process -s uss -n 20    the 20 processes with most memory of their own
+  sudo pagewalk --by program -P 'postgres|pgbouncer'
+                                             programs, each frame counted once
+  sudo pagewalk --by mapping -p 1234 -s start
+                                             the address space of one process
+  sudo pagewalk --by sharing -u www-data     who shares with this user's processes
+  sudo pagewalk --alone -p 1234              one large process, without walking the others
+  sudo pagewalk --by process -b | awk '{ sum += $3 } END { print sum }'   sum of PSS in bytes
+  sudo pagewalk -f json | jq '.program[0]'
+  pagewalk report --kernel-pss               without root: the kernel's own estimate
+"""
+
+ENVIRONMENT = """\
+PAGEWALK_NAME in the environment sets the default of --name (PAGEWALK_FORMAT=json, PAGEWALK_BYTES=1);
+NO_COLOR, FORCE_COLOR, COLUMNS and LINES are followed.
+
+exit codes: 0 ok, 1 failure, 2 wrong usage, 3 nothing matched, 4 gaps under --strict,
+69 the kernel lacks the interface, 77 no privilege, 130 interrupted, 141 the reader went away
+"""
+
+
+def options() -> Parser:
+    """Return the parser of report's options."""
+    parser = Parser("report", EXAMPLES)
+    parser.epilog = ENVIRONMENT
+    views = "; ".join(f"{name}: {view.what}" for name, view in VIEWS.items())
+    show = parser.add_argument_group("what is shown")
+    mirrored = [
+        show.add_argument("--by", choices=("summary", *VIEWS), metavar="VIEW", help=f"summary (default); {views}"),
+        show.add_argument("-s", "--sort", metavar="COL", help="order by this column; `-s help` lists them"),
+        show.add_argument("-r", "--reverse", action="store_true", help="the other way round"),
+        show.add_argument("-n", "--limit", metavar="N", type=positive, help="the first N rows"),
+        show.add_argument("-t", "--totals", action="store_true", help="a last row that adds up all rows of a table"),
+        show.add_argument("--columns", metavar="A,B", type=words, help="these columns; `--columns help` lists them"),
+        show.add_argument("-b", "--bytes", action="store_true", help="bytes as integers, not KiB, MiB, GiB"),
+        show.add_argument("-H", "--no-header", action="store_true", help="no header"),
+    ]
+    select = parser.add_argument_group("whose memory", "Owners are looked for on the whole machine all the same.")
+    select.add_argument("-p", "--pid", metavar="PID,PID", type=pids, action="extend", default=[], help="processes")
+    select.add_argument("-P", "--program", metavar="REGEX", action="append", default=[], help="programs")
+    select.add_argument("-u", "--user", metavar="USER", action="append", default=[], help="users, by name or number")
+    select.add_argument("-c", "--cgroup", metavar="PATH", action="append", default=[], help="cgroups and all below")
+    mirrored += [
+        select.add_argument(
+            "--alone", action="store_true", help="walk only these, count all others as hidden owners (fast)"
+        ),
+        select.add_argument(
+            "--kernel-pss", action="store_true", help="no walk, no root: the kernel's estimate (smaps_rollup)"
+        ),
+    ]
+    how = parser.add_argument_group("how it is written")
+    mirrored.append(
+        how.add_argument(
+            "-f",
+            "--format",
+            choices=tuple(FORMATS),
+            metavar="FORMAT",
+            help="text (the default on a terminal), plain (the default elsewhere), json, ndjson, csv",
+        )
+    )
+    how.add_argument("-o", "--output", metavar="FILE", help="write a new file instead of stdout")
+    how.add_argument("--force", action="store_true", help="let -o replace a file")
+    mirrored += [
+        how.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours of text"),
+        how.add_argument("-q", "--quiet", action="store_true", help="no remarks and no progress on stderr"),
+        how.add_argument("-v", "--verbose", action="store_true", help="say on stderr what could not be read, and why"),
+        how.add_argument("--threads", metavar="N", type=positive, help="threads that read (default: by the machine)"),
+        how.add_argument("--strict", action="store_true", help="exit 4 if anything could not be read"),
+    ]
+    how.add_argument("-V", "--version", action="store_true", help="versions, and no report")
+    how.add_argument("-h", "--help", action="help", help="this text")
+    for action in mirrored:
+        parser.mirror(action)
+    return parser
+
+
+def words(text: str) -> list[str]:
+    """Read ``A,B``."""
+    names = [word.strip() for word in text.split(",")]
+    if not all(names):
+        raise ValueError
+    return names
