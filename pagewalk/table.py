@@ -172,7 +172,8 @@ class Table:
             return self._take(np.asarray(order + np.flatnonzero(mask).tolist(), np.intp))
         # ~x turns the order of integers and of bools around without the overflow that -x has.
         key = values if not descending else -values if values.dtype.kind == "f" else ~values
-        return self._take(np.lexsort((key, mask)))
+        # What stands in an unknown cell says nothing: it must not order those rows among themselves.
+        return self._take(np.lexsort((np.where(mask, np.zeros_like(key), key), mask)))
 
     def head(self, n: int) -> Table:
         """Return the first `n` rows, or all where there are fewer."""
