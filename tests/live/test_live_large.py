@@ -1,0 +1,81 @@
+"""Address spaces that are large in one way or another."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import truth
+from checks import Look, expect, expect_kernel, process, region
+from workloads import MAP_ANONYMOUS, MAP_NORESERVE, MAP_PRIVATE, PAGE, PROT_READ, Stage
+
+TIB, STRIDE = 1 << 40, 64 << 20
+# Against a walk that reads every entry of an empty tebibyte, 268 million of them: not a measure of speed.
+HANG = 20.0
+
+
+def test_a_tebibyte_with_a_page_every_64_mib(stage: Stage, look: Look) -> None:
+    agent = stage.start()
+    memory = agent.map(TIB, flags=MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+    agent.write(memory, stride=STRIDE)
+    child = agent.fork()
+    child.write(memory, stride=2 * STRIDE)
+    pages = TIB // STRIDE
+    began = time.monotonic()
+    snapshot = look()
+    assert time.monotonic() - began < HANG
+    expect(snapshot, memory, {(agent, child): pages // 2, (agent,): pages // 2, (child,): pages // 2})
+    assert region(snapshot, agent, memory)["vss"] == TIB
+    expect_kernel(snapshot, agent, child)
+
+
+def test_sixty_thousand_vmas(stage: Stage, look: Look) -> None:
+    count = 60_000
+    if int(Path("/proc/sys/vm/max_map_count").read_text()) < count + 100:
+        pytest.skip("vm.max_map_count allows no 60,000 VMAs")
+    agent = stage.start()
+    memory = agent.map(count * PAGE)
+    agent.write(memory)
+    # Neighbours that differ do not merge.
+    agent.calls(("mprotect", memory.page(page), PAGE, PROT_READ) for page in range(0, count, 2))
+    agent.write(memory.part(1, 1))
+    snapshot = look()
+    table = snapshot.mappings(pid=agent.pid)
+    table = table.where((table["start"] >= memory.start) & (table["end"] <= memory.stop)).sort("start", False)
+    assert len(table) == count
+    np.testing.assert_array_equal(table["start"], memory.start + np.arange(count, dtype=np.uint64) * PAGE)
+    for name in ("vss", "rss", "pss", "uss", "anon", "private"):
+        np.testing.assert_array_equal(table[name], PAGE)
+    assert list(table["perms"][:4]) == ["r--p", "rw-p"] * 2
+    expect_kernel(snapshot, agent)
+
+
+def test_a_large_heap_to_the_page(stage: Stage, look: Look) -> None:
+    agent = stage.start()
+    memory = agent.map(256 << 20)
+    agent.write(memory.part(0, memory.pages // 2))
+    agent.write(memory.part(memory.pages // 2, memory.pages // 2), stride=3 * PAGE)
+    child = agent.fork()
+    child.write(memory, stride=5 * PAGE)
+    pages = len(truth.present(agent.pid, memory))
+    common = len(set(truth.present(agent.pid, memory)) & set(truth.present(child.pid, memory)))
+    alone = len(truth.present(child.pid, memory)) - common
+    snapshot = look()
+    expect(snapshot, memory, {(agent, child): common, (agent,): pages - common, (child,): alone})
+    expect_kernel(snapshot, agent, child)
+
+
+@pytest.mark.parametrize("chunk", [1, 511, 1 << 20])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_whatever_the_chunk_and_the_threads(stage: Stage, look: Look, chunk: int, threads: int) -> None:
+    agent = stage.start()
+    memory = agent.map(3000 * PAGE)
+    agent.write(memory, stride=2 * PAGE)
+    child = agent.fork()
+    child.write(memory.part(0, 1000), stride=2 * PAGE)
+    snapshot = look(pids=[agent.pid, child.pid], chunk=chunk, threads=threads)
+    expect(snapshot, memory, {(agent, child): 1000, (agent,): 500, (child,): 500})
+    assert process(snapshot, agent)["rss"] == truth.rollup(agent.pid)["rss"]
