@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 import truth
 from checks import Look, expect, expect_kernel, process, region
 from pagewalk.procfs import Process, ProcFS
-from workloads import MAP_SHARED, PAGE, Agent, Region, Stage, until
+from workloads import MADV_COLD, MADV_COLLAPSE, MADV_DONTNEED, MAP_SHARED, PAGE, Agent, Region, Stage, until
 
 
 class Interrupted(ProcFS):
@@ -164,6 +166,38 @@ def test_hundreds_of_processes_starting_and_dying(stage: Stage, look: Look) -> N
         for agent in (parent, child):
             assert process(snapshot, agent)["pids"] == [agent.pid]
     expect_kernel(snapshots[-1], parent, child, pss=False)  # the vdso is everybody's, and they come and go
+
+
+def test_memory_that_moves_to_other_frames_all_the_time(stage: Stage, look: Look, huge: int) -> None:
+    memory, parent, child = pair(stage)
+    restless = stage.start()
+    moving = restless.map(4 * huge, huge=True)
+    restless.write(moving)
+    try:
+        restless.advise(moving, MADV_COLLAPSE)
+    except OSError as error:
+        pytest.skip(f"MADV_COLLAPSE: {error.strerror}")
+    done = threading.Event()
+
+    def move() -> None:
+        while not done.is_set():
+            with suppress(OSError):  # no huge page to be had just now
+                restless.advise(moving.part(1, 1), MADV_COLD)  # splits the first
+                restless.advise(moving.part(1, moving.pages - 1), MADV_DONTNEED)
+                restless.write(moving)
+                restless.advise(moving, MADV_COLLAPSE)
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        snapshots = [look() for _ in range(5)]
+    finally:
+        done.set()
+        mover.join()
+    for snapshot in snapshots:
+        expect(snapshot, memory, {(parent, child): 70, (parent,): 30, (child,): 30})
+        expect_kernel(snapshot, parent, child, pss=False)
+        assert region(snapshot, restless, moving)["rss"] <= moving.length
 
 
 def forks() -> int:
