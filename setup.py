@@ -45,6 +45,9 @@ compile_args += ["-O0", "-g"] if DEBUG else ["-O1"] if SANITIZE else ["-O3"]
 if COVERAGE:
     macros += [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")]
 
+# The code that every memoryview needs, once for all modules: without it each of them holds a copy of 1 MiB.
+SHARED = "pagewalk._native._shared"
+
 # Plain cythonize() leaves the .pyx, .pxd, .c and .h out of the source distribution: name them all.
 DEPENDS = sorted(str(path) for path in SOURCE.iterdir() if path.suffix in {".c", ".h", ".pxd", ".pyx"})
 
@@ -60,12 +63,22 @@ extensions = [
     )
     for noun, plain_c in NOUNS.items()
 ]
+extensions.append(
+    Extension(
+        SHARED,
+        [str(SOURCE / "_shared.c")],
+        define_macros=macros,
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+    )
+)
 
 setup(
     ext_modules=cythonize(
         extensions,
         include_path=[str(SOURCE)],
         build_dir="build/cython",
+        shared_utility_qualified_name=SHARED,
         compiler_directives={
             "language_level": "3",
             "boundscheck": DEBUG or SANITIZE,

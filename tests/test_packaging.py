@@ -96,7 +96,9 @@ def test_sdist_holds_nothing_built(sdist_names: set[str]) -> None:
 def test_wheel_holds_modules_stubs_and_nothing_else(wheel_names: set[str]) -> None:
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     ours = {name for name in wheel_names if ".dist-info/" not in name}
-    assert {f"pagewalk/_native/{noun}{suffix}" for noun in NOUNS} == {name for name in ours if name.endswith(".so")}
+    assert {f"pagewalk/_native/{name}{suffix}" for name in [*NOUNS, "_shared"]} == {
+        name for name in ours if name.endswith(".so")
+    }
     assert {f"pagewalk/_native/{noun}.pyi" for noun in NOUNS} <= ours
     assert "pagewalk/py.typed" in ours
     assert {name for name in ours if not name.startswith("pagewalk/")} == set()
