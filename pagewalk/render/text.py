@@ -80,7 +80,8 @@ class Terminal:
         room = self.style.width - cell_len(right) - (2 if right else 0)
         if room < len("pagewalk on x"):
             left, right, room = f"{left}  {right}", "", self.style.width
-        self.line([(self.cropped(left, room), HEADING), ("  " + right if right else "", None)])
+        left = self.cropped(left, room)
+        self.line([(left, HEADING), (" " * (room - cell_len(left)) + "  " + right if right else "", None)])
 
     def section(self, section: Section, count: int) -> None:
         rows = section.rows().head(count)
@@ -89,7 +90,10 @@ class Terminal:
         if section.totals:
             self.add_totals(section, columns, printed)
         headers = {column.name: self.header(section, column) for column in columns}
-        natural = {name: max(map(cell_len, [*lines, headers[name]]), default=0) for name, lines in printed.items()}
+        heads = headers if self.style.header else {}
+        natural = {
+            name: max(map(cell_len, [*lines, heads.get(name, "")]), default=0) for name, lines in printed.items()
+        }
         elastic = {column.name for column in columns if column.unit in ("text", "list")}
         widths, left_out = fit(natural, elastic, section.wanted, self.style.width)
         if self.style.header:
@@ -130,8 +134,9 @@ class Terminal:
             return
         text = f"... {rest} more"
         if (name := section.measure) is not None and not section.table.unknown(name)[shown:].any():
-            number, unit = iec(int(section.table[name][shown:].sum()))
-            text += f", {number} {unit}" + ("" if name == "bytes" else f" of {name.upper()}")
+            rest_of_it = int(section.table[name][shown:].sum())
+            text += f", {rest_of_it} bytes" if self.style.exact else f", {' '.join(iec(rest_of_it))}"
+            text += "" if name == "bytes" else f" of {name.upper()}"
         self.line([(self.cropped(text, self.style.width), QUIET)])
 
     def cells(self, table: Table, column: Column) -> list[str]:
