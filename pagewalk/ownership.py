@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pagewalk._native import ownership as native
 from pagewalk.abi import PFRAME_MASK, PM, SWAP_OFFSET_SHIFT, SWAP_TYPE_MASK
 
-__all__ = ["OwnerSets", "Ownership", "Strangers"]
+__all__ = ["ROOT_FILE", "DeviceFrames", "OwnerSets", "Ownership", "Strangers"]
 
 ROOT_FILE = native.ROOT_FILE
 
@@ -57,6 +57,25 @@ class OwnerSets:
         return path[::-1]
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class DeviceFrames:
+    """Frames of which the kpage files say nothing.
+
+    Attributes
+    ----------
+    pfn : ndarray of uint64
+        Frame numbers.
+    set : ndarray of uint32
+        Owner sets.
+    seen_as_file : ndarray of bool
+        Whether pagemap's bit 61 was set.
+    """
+
+    pfn: NDArray[np.uint64]
+    set: NDArray[np.uint32]
+    seen_as_file: NDArray[np.bool_]
+
+
 @dataclass(slots=True)
 class Strangers:
     """Entries that are neither frames of RAM nor swap, as counts of pages.
@@ -77,6 +96,13 @@ class Strangers:
     moving: int = 0
     unnumbered: int = 0
     device: int = 0
+
+    def add(self, other: Strangers) -> None:
+        """Add what others were counted."""
+        self.markers += other.markers
+        self.moving += other.moving
+        self.unnumbered += other.unnumbered
+        self.device += other.device
 
 
 class Ownership:
@@ -178,10 +204,13 @@ class Ownership:
         native.roots(self._parent[: self._fold.n_sets], root)
         return root
 
-    def device_sets(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-        """Return the owner sets of device frames seen as file pages, and of those seen without bit 61."""
-        tables = self.device[_DEVICE_FILE], self.device[_DEVICE_ANON]
-        return tables[0][tables[0] > 0], tables[1][tables[1] > 0]
+    def device_frames(self) -> DeviceFrames:
+        """Return the frames beyond those of the kpage files, one a row."""
+        pfn = np.array(list(self.device_pfns), np.uint64)
+        as_file, as_anon = (
+            _long_enough(self.device[tag], len(pfn))[: len(pfn)] for tag in (_DEVICE_FILE, _DEVICE_ANON)
+        )
+        return DeviceFrames(pfn, np.where(as_file > 0, as_file, as_anon), as_file > 0)
 
     def swap_sets(self) -> NDArray[np.uint32]:
         """Return the owner set of each swap slot that has one."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pagewalk._native import pagemap as native
 from pagewalk.procfs import Process, ProcFS
-from pagewalk.vmas import VMAs
 
 __all__ = ["BRIDGE", "CHUNK", "Buffers", "PageRuns", "ReadCost", "RunCollector", "read_chunks", "read_entries"]
 
@@ -100,25 +99,23 @@ class RunCollector:
         return PageRuns(*(np.concatenate(column) for column in zip(*self._parts, strict=True)))
 
 
-    """One filling of the buffers: ``used`` entries in ``segments`` stretches."""
-
-    buffers: Buffers
-    used: int
-    segments: int
-    cost: ReadCost = field(default_factory=ReadCost)
-
-
 def read_chunks(
-    fd: int, vmas: VMAs, buffers: Buffers, cost: ReadCost, page_size: int, can_scan: bool = True
+    fd: int,
+    starts: NDArray[np.uint64],
+    stops: NDArray[np.uint64],
+    buffers: Buffers,
+    cost: ReadCost,
+    page_size: int,
+    can_scan: bool = True,
 ) -> Iterator[tuple[int, int]]:
-    """Fill the buffers again and again with what a pagemap holds at these VMAs.
+    """Fill the buffers again and again with what a pagemap holds in these ranges.
 
     Parameters
     ----------
     fd : int
         The pagemap.
-    vmas : VMAs
-        Where to look.
+    starts, stops : ndarray of uint64
+        Page numbers, ascending; stops are exclusive.
     buffers : Buffers
         Filled before each yield.
     cost : ReadCost
@@ -138,7 +135,6 @@ def read_chunks(
     ProcessLookupError
         The address space is gone, or went while it was read.
     """
-    starts, stops = vmas.ranges(page_size, BRIDGE)
     reader = native.Reader(fd, starts, stops, buffers.entries, buffers.seg_page, buffers.seg_len, page_size, can_scan)
     try:
         while used := reader.next():

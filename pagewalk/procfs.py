@@ -35,6 +35,7 @@ class ProcessStat:
     flags: int
     start_time: int
     vsize: int
+    rss_pages: int
     layout: tuple[int, ...]
 
     @property
@@ -226,6 +227,7 @@ class ProcFS:
                 flags=int(field[6]),
                 start_time=int(field[19]),
                 vsize=int(field[20]),
+                rss_pages=int(field[21]),
                 # startcode, endcode, startstack; start_data, end_data, start_brk, arg_start .. env_end.
                 layout=tuple(int(field[i]) for i in (23, 24, 25, 42, 43, 44, 45, 46, 47, 48)),
             )
@@ -301,4 +303,3 @@ class ProcFS:
                 raise ParseError(self.path("meminfo"), number, name or "a figure")
             figures[name] = int(words[0]) * (1024 if words[1:] == ["kB"] else 1)
         return figures
-

@@ -71,7 +71,7 @@ VIEWS = {
     ),
     "program": View(
         what="processes of one name, a frame counted once",
-        module="program",
+        module="group",
         ask=lambda snapshot, selection: snapshot.programs(selection),
         shown=f"name processes {FIGURES} {SPLIT}",
         wanted=f"name processes {FIGURES} {SPLIT}",
@@ -80,7 +80,7 @@ VIEWS = {
     ),
     "user": View(
         what="processes of one user, a frame counted once",
-        module="user",
+        module="group",
         ask=lambda snapshot, selection: snapshot.users(selection),
         shown=f"name processes {FIGURES} {SPLIT}",
         wanted=f"name processes {FIGURES} {SPLIT}",
@@ -91,8 +91,8 @@ VIEWS = {
         what="the parts of each address space (VMAs)",
         module="mapping",
         ask=lambda snapshot, selection: snapshot.mappings(select=selection),
-        shown=f"pid start end perms {FIGURES} vss vm_flags offset inode name",
-        wanted=f"pid start name pss uss rss perms {FIGURES} vss end offset inode vm_flags",
+        shown=f"pid start end perms {FIGURES} vss offset inode name",
+        wanted=f"pid start name pss uss rss perms {FIGURES} vss end offset inode",
         plain=f"pid start end perms {FIGURES} vss name",
         mappings=True,
     ),

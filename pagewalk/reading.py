@@ -1,0 +1,319 @@
+"""Reading address spaces in threads, and folding them in order."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pagewalk.errors import ParseError
+from pagewalk.listing import Candidate, is_gone
+from pagewalk.ownership import Ownership, Strangers
+from pagewalk.pagemap import BRIDGE, CHUNK, Buffers, PageRuns, ReadCost, RunCollector, read_chunks
+from pagewalk.procfs import Process, ProcFS
+from pagewalk.vmas import VMAs, parse_maps
+
+__all__ = ["Reader", "SpaceRead"]
+
+# An exec between opening two files of a process makes them speak of two address spaces: try again so often.
+TRIES = 3
+# Chunks that a thread may read ahead while address spaces before its own are not folded yet.
+AHEAD = 64
+
+
+@dataclass(slots=True)
+class SpaceRead:
+    """An address space that was read.
+
+    Attributes
+    ----------
+    candidate : Candidate
+        Where it was read.
+    number : int
+        Its number in the ownership.
+    whole : bool
+        False when it went while it was read: it is to be left out.
+    vss : int
+        Size of its VMAs in bytes.
+    uid : int
+        Effective user ID, -1 where it could not be read.
+    cmdline, cgroup : str
+        Empty where they could not be read.
+    vmas, runs : VMAs and PageRuns, or None
+        Kept if its mappings were asked for.
+    """
+
+    candidate: Candidate
+    number: int
+    whole: bool = True
+    vss: int = 0
+    uid: int = -1
+    cmdline: str = ""
+    cgroup: str = ""
+    vmas: VMAs | None = None
+    runs: PageRuns | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process it was read through."""
+        return self.candidate.pids[0]
+
+
+@dataclass(slots=True)
+class _Opened:
+    """An address space whose pagemap is open."""
+
+    pagemap: int
+    vmas: VMAs
+    uid: int = -1
+    cmdline: str = ""
+    cgroup: str = ""
+
+
+@dataclass(slots=True)
+class _Turns:
+    """Lets threads pass in order: number k once k - 1 is done."""
+
+    now: int = 0
+    broken: bool = False
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait(self, number: int) -> None:
+        with self.changed:
+            self.changed.wait_for(lambda: self.now == number or self.broken)
+            if self.broken:
+                raise _Broken
+
+    def done(self, number: int) -> None:
+        with self.changed:
+            self.changed.wait_for(lambda: self.now == number or self.broken)
+            self.now = number + 1
+            self.changed.notify_all()
+
+    def give_up(self) -> None:
+        with self.changed:
+            self.broken = True
+            self.changed.notify_all()
+
+
+class _Broken(Exception):
+    """Another thread failed: stop."""
+
+
+class Reader:
+    """Reads address spaces and folds them into the ownership, in order, whatever the number of threads.
+
+    Parameters
+    ----------
+    procfs : ProcFS
+        Where to read.
+    ownership : Ownership
+        Folded into.
+    mappings : bool or collection of int
+        Keep VMAs and pages: of all address spaces, or of those with one of these pids.
+    chunk : int
+        Entries read at a time.
+    """
+
+    def __init__(
+        self,
+        procfs: ProcFS,
+        ownership: Ownership,
+        mappings: bool | Collection[int] = False,
+        chunk: int = CHUNK,
+    ) -> None:
+        self._procfs = procfs
+        self._ownership = ownership
+        self._mappings = mappings
+        self._chunk = chunk
+        self._page_size = os.sysconf("SC_PAGESIZE")
+        self._lock = threading.Lock()
+        self.cost = ReadCost()
+        self.strangers = Strangers()
+        self.refused: dict[int, str] = {}
+        self.vanished: set[int] = set()
+
+    def read(
+        self,
+        candidates: Sequence[Candidate],
+        threads: int = 1,
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> list[SpaceRead]:
+        """Read and fold these address spaces; those refused or gone are noted and left out.
+
+        Parameters
+        ----------
+        candidates : sequence of Candidate
+            In the order of folding.
+        threads : int
+            How many threads read.
+        progress : callable, optional
+            Called with address spaces done, their number, and ``"processes"``.
+        """
+        turns = _Turns()
+        results: list[SpaceRead | None] = [None] * len(candidates)
+        numbers = iter(range(len(candidates)))
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            buffers = Buffers(self._chunk)
+            try:
+                while (number := next(numbers, None)) is not None:
+                    results[number] = self._one(candidates[number], number, turns, buffers)
+                    turns.done(number)
+                    if progress is not None:
+                        progress(number + 1, len(candidates), "processes")
+            except _Broken:
+                pass
+            except BaseException as error:
+                failures.append(error)
+                turns.give_up()
+
+        if threads <= 1 or len(candidates) <= 1:
+            work()
+        else:
+            _run_threads(work, min(threads, len(candidates)), turns)
+        if failures:
+            raise failures[0]
+        return [result for result in results if result is not None]
+
+    def _one(self, candidate: Candidate, number: int, turns: _Turns, buffers: Buffers) -> SpaceRead | None:
+        try:
+            opened = self._open(candidate)
+        except (OSError, ParseError) as error:
+            self._note(candidate, error)
+            return None
+        if opened is None:
+            self.vanished.add(candidate.pids[0])
+            return None
+        keep = self._mappings if isinstance(self._mappings, bool) else bool(set(self._mappings) & set(candidate.pids))
+        collector = RunCollector() if keep else None
+        space = SpaceRead(
+            candidate,
+            -1,
+            True,
+            opened.vmas.vss,
+            opened.uid,
+            opened.cmdline,
+            opened.cgroup,
+            opened.vmas if keep else None,
+        )
+        try:
+            self._fold(opened, space, number, turns, buffers, collector)
+        except OSError as error:
+            space.whole = False
+            self._note(candidate, error)
+        finally:
+            os.close(opened.pagemap)
+        if space.number < 0:
+            return None
+        space.runs = collector.runs() if collector is not None else None
+        return space
+
+    def _note(self, candidate: Candidate, error: OSError | ParseError) -> None:
+        if isinstance(error, OSError) and is_gone(error):
+            self.vanished.update(candidate.pids)
+        elif isinstance(error, OSError):
+            name = f"{error.filename}: " if error.filename else ""
+            self.refused.update(dict.fromkeys(candidate.pids, f"{name}{error.strerror or error}"))
+        else:
+            self.refused.update(dict.fromkeys(candidate.pids, str(error)))
+
+    def _open(self, candidate: Candidate) -> _Opened | None:
+        """Open a pagemap and read the maps of the same address space; None if it is gone.
+
+        The pagemap stays that of the address space at its opening, so it comes first. The maps are of the same one
+        if no exec came in between, which would have moved stack and arguments.
+        """
+        for _ in range(TRIES):
+            with candidate.open(self._procfs) as process:
+                pagemap = self._procfs.open_at(process, "pagemap")
+                try:
+                    maps = self._procfs.read_at(process, "maps")
+                    stat = self._procfs.stat(process)
+                    same = stat.start_time == candidate.stat.start_time and stat.layout == candidate.stat.layout
+                    if same and maps and not stat.is_zombie:
+                        vmas = parse_maps(maps, self._procfs.path(f"{process.pid}/maps"))
+                        opened = _Opened(pagemap, vmas)
+                        self._describe(process, opened)
+                        pagemap = -1
+                        return opened
+                    if stat.is_zombie:
+                        return None
+                    candidate.stat = stat
+                finally:
+                    if pagemap >= 0:
+                        os.close(pagemap)
+        return None
+
+    def _describe(self, process: Process, opened: _Opened) -> None:
+        """Read what is shown of a process beside its memory; what cannot be read stays unknown."""
+        try:
+            opened.uid = self._procfs.uid(process)
+            opened.cmdline = self._procfs.cmdline(process)
+            opened.cgroup = self._procfs.cgroup_of(process)
+        except (OSError, ParseError):
+            return
+
+    def _fold(
+        self,
+        opened: _Opened,
+        space: SpaceRead,
+        number: int,
+        turns: _Turns,
+        buffers: Buffers,
+        collector: RunCollector | None,
+    ) -> None:
+        """Read all chunks; fold each at once when it is this address space's turn, else a few later."""
+        starts, stops = opened.vmas.ranges(self._page_size, BRIDGE)
+        cost = ReadCost()
+        waiting: list[NDArray[np.uint64]] = []
+        error: OSError | None = None
+        try:
+            for used, segments in read_chunks(opened.pagemap, starts, stops, buffers, cost, self._page_size):
+                if collector is not None:
+                    collector.add(buffers, used, segments)
+                if turns.now != number and len(waiting) < AHEAD:
+                    waiting.append(buffers.entries[:used].copy())
+                    continue
+                turns.wait(number)
+                for chunk in (*waiting, buffers.entries[:used]):
+                    self._fold_chunk(space, chunk)
+                waiting.clear()
+        except OSError as failed:
+            error = failed
+        turns.wait(number)
+        if error is None:
+            for chunk in waiting:
+                self._fold_chunk(space, chunk)
+            if space.number < 0:
+                space.number = self._ownership.begin()
+        if space.number >= 0:
+            self._ownership.end()
+        with self._lock:
+            self.cost.add(cost)
+        if error is not None:
+            raise error
+
+    def _fold_chunk(self, space: SpaceRead, entries: NDArray[np.uint64]) -> None:
+        if space.number < 0:
+            space.number = self._ownership.begin()
+        self.strangers.add(self._ownership.fold(entries))
+
+
+def _run_threads(work: Callable[[], None], count: int, turns: _Turns) -> None:
+    threads = [threading.Thread(target=work, name=f"pagewalk-{k}", daemon=True) for k in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        turns.give_up()
+        for thread in threads:
+            thread.join()
+        raise

@@ -1,0 +1,247 @@
+"""The snapshot: the result of a walk, with one method for each question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from pagewalk import groups
+from pagewalk.errors import PagewalkError
+from pagewalk.facts import Facts
+from pagewalk.groups import Selection
+from pagewalk.pagemap import CHUNK
+from pagewalk.procfs import ProcFS
+from pagewalk.table import Table
+from pagewalk.views import gap, group, kind, mapping, process
+from pagewalk.views import sharing as sharing_view
+from pagewalk.walker import Plan, walk_machine
+
+__all__ = ["Snapshot", "walk"]
+
+
+class Snapshot:
+    """The owners of every mapped page at one time. Immutable.
+
+    Parameters
+    ----------
+    facts : Facts
+        What a walk found out.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+
+    def __repr__(self) -> str:
+        facts = self.facts
+        return (
+            f"<Snapshot of {facts.host.get('hostname') or 'a made /proc'}: {len(facts.spaces)} address spaces, "
+            f"{facts.mapped_frames * facts.page_size} bytes mapped>"
+        )
+
+    @property
+    def host(self) -> dict[str, Any]:
+        """The machine and the walk: hostname, kernel, boot_id, page_size, ram, captured_at, seconds and more."""
+        return dict(self.facts.host)
+
+    def select(
+        self,
+        pids: Sequence[int] = (),
+        programs: Sequence[str] = (),
+        users: Sequence[str] = (),
+        cgroups: Sequence[str] = (),
+    ) -> Selection:
+        """Choose address spaces: those that meet every kind of condition given, any one of each kind.
+
+        Parameters
+        ----------
+        pids : sequence of int
+            Process IDs.
+        programs : sequence of str
+            Regular expressions, searched for in the program's name (comm).
+        users : sequence of str
+            User names or numbers.
+        cgroups : sequence of str
+            Paths of cgroups; those below them are meant too.
+
+        Returns
+        -------
+        Selection
+            To hand to a view; ``len`` says how many.
+
+        Raises
+        ------
+        PagewalkError
+            A pid that was not read, a bad regular expression, an unknown user.
+        """
+        return groups.select(self.facts.spaces, pids, programs, users, cgroups)
+
+    def processes(self, select: Selection | None = None) -> Table:
+        """Resident, proportional and unique set of every address space, in bytes.
+
+        Parameters
+        ----------
+        select : Selection, optional
+            Which to show; owners are counted over all.
+
+        Returns
+        -------
+        Table
+            One row an address space, by pid.
+        """
+        return process.processes(self.facts, select)
+
+    def programs(self, select: Selection | None = None) -> Table:
+        """Figures of programs (processes of one name), a frame counted once in each.
+
+        Parameters
+        ----------
+        select : Selection, optional
+            Which address spaces to group.
+
+        Returns
+        -------
+        Table
+            One row a program.
+        """
+        return group.programs(self.facts, select)
+
+    def users(self, select: Selection | None = None) -> Table:
+        """Figures of users, a frame counted once in each.
+
+        Parameters
+        ----------
+        select : Selection, optional
+            Which address spaces to group.
+
+        Returns
+        -------
+        Table
+            One row a user.
+        """
+        return group.users(self.facts, select)
+
+    def mappings(self, pid: int | None = None, select: Selection | None = None) -> Table:
+        """Figures of every mapping; they add up to those of the process.
+
+        Parameters
+        ----------
+        pid : int, optional
+            Those of this process only.
+        select : Selection, optional
+            Those of these address spaces only.
+
+        Returns
+        -------
+        Table
+            One row a VMA, by pid and address.
+
+        Raises
+        ------
+        PagewalkError
+            The walk kept no mappings (``walk(mappings=True)``), or the pid was not read.
+        """
+        return mapping.mappings(self.facts, pid, select)
+
+    def sharing(self, select: Selection | None = None, limit: int | None = None) -> Table:
+        """Who shares with whom: owner sets by bytes, the largest first.
+
+        Parameters
+        ----------
+        select : Selection, optional
+            Only sets with an owner among these.
+        limit : int, optional
+            Only so many.
+
+        Returns
+        -------
+        Table
+            One row an owner set.
+        """
+        return sharing_view.sharing(self.facts, select, limit)
+
+    def kinds(self) -> Table:
+        """Mapped memory by what it is: anonymous, file, shared memory, and what no rss counts.
+
+        Returns
+        -------
+        Table
+            One row a kind.
+        """
+        return kind.kinds(self.facts)
+
+    def coverage(self) -> dict[str, int]:
+        """Return what was read and what of it the kernel's own counts confirm.
+
+        Returns
+        -------
+        dict of str to int
+            The ``coverage`` of the JSON; frames are in rss, each counted once.
+        """
+        return self.facts.coverage()
+
+    def gaps(self) -> Table:
+        """What the walk could not see, and why.
+
+        Returns
+        -------
+        Table
+            One row a gap.
+        """
+        return gap.gaps(self.facts)
+
+
+def walk(
+    pids: Collection[int] | None = None,
+    cgroups: Collection[str] | None = None,
+    frames: str = "mapped",
+    threads: int | None = None,
+    root: str = "/proc",
+    cgroup: str = "/sys/fs/cgroup",
+    mappings: bool | Collection[int] = False,
+    chunk: int = CHUNK,
+    progress: Callable[[int, int, str], None] | None = None,
+    procfs: ProcFS | None = None,
+) -> Snapshot:
+    """Walk the machine: find the owners of every mapped page.
+
+    Parameters
+    ----------
+    pids : collection of int, optional
+        Walk these processes only; all else counts as hidden owners.
+    cgroups : collection of str, optional
+        Walk the processes of these cgroups, and of those below them, only.
+    frames : str
+        ``"mapped"``: read the kpage files where frames are owned.
+    threads : int, optional
+        Reading threads; by default one, or more where there is much to read.
+    root, cgroup : str
+        Where proc and the cgroup hierarchies are mounted.
+    mappings : bool or collection of int
+        Keep what `Snapshot.mappings` needs: of every process, or of these.
+    chunk : int
+        Entries of a pagemap read at a time.
+    progress : callable, optional
+        Called with steps done, their number, and what is done; from any thread.
+    procfs : ProcFS, optional
+        Read through this instead of ``root`` and ``cgroup``.
+
+    Returns
+    -------
+    Snapshot
+        The owners.
+
+    Raises
+    ------
+    PermissionRequired
+        The kernel hides frame numbers or the kpage files from this user.
+    Unsupported
+        The kernel has no kpage files (CONFIG_PROC_PAGE_MONITOR).
+    PagewalkError
+        A process that was asked for is not there.
+    """
+    if frames != "mapped":
+        raise PagewalkError(f"frames={frames!r} is not known; there is 'mapped'")
+    if chunk < 1 or (threads is not None and threads < 1):
+        raise PagewalkError("chunk and threads are at least 1")
+    source = procfs if procfs is not None else ProcFS(root, cgroup)
+    return Snapshot(walk_machine(source, Plan(pids, cgroups, threads, mappings, chunk), progress))

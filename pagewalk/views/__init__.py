@@ -1,0 +1,1 @@
+"""Facts into tables: one module for each question, each with the columns of its answer."""

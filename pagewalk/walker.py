@@ -1,0 +1,259 @@
+"""The walk: the order of its phases, and what it could not see."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pagewalk.errors import PagewalkError, PermissionRequired
+from pagewalk.facts import Facts, Gap
+from pagewalk.frames import FrameFiles, FrameRows, read_frames
+from pagewalk.groups import Spaces
+from pagewalk.listing import Listing
+from pagewalk.mappings import KeptPages, mapping_facts
+from pagewalk.ownership import Ownership
+from pagewalk.pagemap import CHUNK
+from pagewalk.probe import Probe, probe
+from pagewalk.procfs import Process, ProcessStat, ProcFS
+from pagewalk.reading import Reader, SpaceRead
+from pagewalk.tally import tabulate
+
+__all__ = ["Plan", "walk_machine"]
+
+# Processes that start during the walk are looked for again so many times.
+ROUNDS = 3
+# Present pages from which on a second thread pays (30 to 50 ms of reading).
+PAGES_FOR_THREADS = 1_500_000
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a walk is to do.
+
+    Attributes
+    ----------
+    pids : collection of int or None
+        Walk these only, all else counts as hidden owners; None walks every process.
+    cgroups : collection of str or None
+        Walk the processes of these cgroups, and of those below them, only.
+    threads : int or None
+        Reading threads; None chooses.
+    mappings : bool or collection of int
+        Keep what the mapping view needs: of all, or of these processes.
+    chunk : int
+        Entries read at a time.
+    """
+
+    pids: Collection[int] | None = None
+    cgroups: Collection[str] | None = None
+    threads: int | None = None
+    mappings: bool | Collection[int] = False
+    chunk: int = CHUNK
+
+    @property
+    def alone(self) -> bool:
+        """Whether only some processes are walked."""
+        return self.pids is not None or self.cgroups is not None
+
+
+@dataclass(slots=True)
+class _State:
+    """What the phases hand on."""
+
+    procfs: ProcFS
+    plan: Plan
+    listing: Listing
+    ownership: Ownership
+    reader: Reader
+    read: list[SpaceRead] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+
+
+def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -> Facts:
+    """Walk the machine and return the facts.
+
+    Parameters
+    ----------
+    procfs : ProcFS
+        The machine.
+    plan : Plan
+        What to do.
+    progress : callable, optional
+        Called with steps done, their number, and what is done.
+
+    Raises
+    ------
+    PermissionRequired
+        The kernel hides frame numbers or the kpage files from this user.
+    Unsupported
+        The kernel has no kpage files.
+    PagewalkError
+        A process that was asked for is not there.
+    """
+    began = time.monotonic()
+    captured_at = datetime.datetime.now(datetime.UTC)
+    with FrameFiles(procfs) as files:
+        answers = probe(procfs, files)
+        if not answers.frames_visible:
+            raise PermissionRequired(_hidden())
+        ownership = Ownership(files.frames)
+        state = _State(
+            procfs,
+            plan,
+            Listing(procfs, _wanted(procfs, plan)),
+            ownership,
+            Reader(procfs, ownership, plan.mappings, plan.chunk),
+        )
+        _read_all(state, progress)
+        _forget_vanished(state)
+        told = None if progress is None else (lambda done, total: progress(done, total, "frames"))
+        rows = read_frames(files, ownership.owner, keep_rows=bool(plan.mappings), progress=told)
+    facts = _facts(state, rows, answers)
+    facts.host.update(
+        captured_at=captured_at.isoformat(timespec="seconds"),
+        seconds=round(time.monotonic() - began, 6),
+        longest_lock_hold_ns=state.reader.cost.longest_ns,
+        mapcount=answers.mapcount,
+    )
+    return facts
+
+
+def _hidden() -> str:
+    return f"the kernel hides physical page numbers from uid {os.geteuid()} (needs CAP_SYS_ADMIN)"
+
+
+def _wanted(procfs: ProcFS, plan: Plan) -> Callable[[Process, ProcessStat], bool] | None:
+    if not plan.alone:
+        return None
+    pids = None if plan.pids is None else set(plan.pids)
+    roots = None if plan.cgroups is None else ["/" + path.strip("/") for path in plan.cgroups]
+
+    def wanted(process: Process, stat: ProcessStat) -> bool:
+        if pids is not None and process.pid not in pids:
+            return False
+        if roots is None:
+            return True
+        cgroup = procfs.cgroup_of(process)
+        return any(root == "/" or cgroup == root or cgroup.startswith(root + "/") for root in roots)
+
+    return wanted
+
+
+def _read_all(state: _State, progress: Progress | None) -> None:
+    """Read every address space, then those that came meanwhile."""
+    for _ in range(ROUNDS):
+        fresh = state.listing.update()
+        if not fresh:
+            break
+        pages = sum(candidate.stat.rss_pages for candidate in fresh)
+        state.read += state.reader.read(fresh, _threads(state.plan, pages), progress)
+        if state.plan.alone:
+            break
+        state.listing.parted()
+    if state.plan.pids is not None:
+        there = {pid for candidate in state.listing.candidates for pid in candidate.pids}
+        missing = sorted(set(state.plan.pids) - there - set(state.listing.refused))
+        if missing:
+            names = ", ".join(map(str, missing))
+            raise PagewalkError(f"no address space to walk for pid {names}: no such process, or a kernel thread")
+    if state.reader.strangers.unnumbered:
+        raise PermissionRequired(_hidden())
+
+
+def _threads(plan: Plan, pages: int) -> int:
+    if plan.threads is not None:
+        return max(1, plan.threads)
+    return min(4, len(os.sched_getaffinity(0))) if pages >= PAGES_FOR_THREADS else 1
+
+
+def _forget_vanished(state: _State) -> None:
+    """Drop the address spaces that are gone by now: nothing the kernel says of frames from here on counts them."""
+    listed = set(state.procfs.pids())
+    for space in state.read:
+        if space.whole:
+            space.candidate.pids[:] = [pid for pid in space.candidate.pids if pid in listed]
+            space.whole = bool(space.candidate.pids)
+            if not space.whole:
+                state.listing.vanished.add(space.pid)
+    if not state.plan.alone:
+        for pid in sorted(listed - state.listing.known):
+            state.gaps.append(Gap(pid, "memory", "the process started while the walk was ending"))
+
+
+def _facts(state: _State, rows: FrameRows, answers: Probe) -> Facts:
+    read = [space for space in state.read if space.whole]
+    number = np.full(state.ownership.spaces, -1, np.int64)
+    for row, space in enumerate(read):
+        number[space.number] = row
+    tabulated = tabulate(state.ownership, rows, number)
+    kept = [
+        KeptPages(row, space.vmas, space.runs)
+        for row, space in enumerate(read)
+        if space.vmas is not None and space.runs is not None
+    ]
+    mappings = None
+    if state.plan.mappings:
+        mappings = mapping_facts(state.ownership, rows, tabulated.new_of, tabulated.row_of_device, kept, page_size())
+    refused = {**state.listing.refused, **state.reader.refused}
+    gaps = [Gap(pid, "memory", reason) for pid, reason in sorted(refused.items())]
+    return Facts(
+        host=_host(state.procfs),
+        page_size=page_size(),
+        spaces=_spaces(read),
+        table=tabulated.table,
+        processes=sum(len(space.candidate.pids) for space in read),
+        refused=len(refused),
+        vanished=len(state.listing.vanished | state.reader.vanished),
+        missing_frames=rows.missing + len(state.ownership.device_pfns),
+        ksm_known=answers.ksm_known,
+        gaps=tuple(gaps + state.gaps + _machine_gaps(state, answers)),
+        mappings=mappings,
+    )
+
+
+def _machine_gaps(state: _State, answers: Probe) -> list[Gap]:
+    gaps = []
+    strangers = state.reader.strangers
+    if strangers.moving:
+        gaps.append(Gap(None, f"{strangers.moving} pages", "in migration, poisoned or of a device: no frame is named"))
+    if state.ownership.device_pfns:
+        what = f"{len(state.ownership.device_pfns)} frames of device memory"
+        gaps.append(Gap(None, what, "the kernel counts no mappings of them: hidden owners cannot be told"))
+    if not answers.ksm_known:
+        gaps.append(Gap(None, "ksm", "this kernel sets KPF_KSM on every anonymous page"))
+    if answers.mapcount != "page":
+        gaps.append(Gap(None, "hidden owners of large folios", "the kernel keeps only average mapcounts"))
+    return gaps
+
+
+def page_size() -> int:
+    """Return bytes of a page."""
+    return os.sysconf("SC_PAGESIZE")
+
+
+def _host(procfs: ProcFS) -> dict[str, object]:
+    try:
+        ram = procfs.meminfo().get("MemTotal")
+    except OSError:
+        ram = None
+    return {**procfs.host(), "page_size": page_size(), "ram": ram}
+
+
+def _spaces(read: list[SpaceRead]) -> Spaces:
+    return Spaces(
+        pids=[tuple(sorted(space.candidate.pids)) for space in read],
+        comm=[space.candidate.stat.comm for space in read],
+        cmdline=[space.cmdline for space in read],
+        cgroup=[space.cgroup for space in read],
+        uid=np.array([space.uid for space in read], np.int64),
+        ppid=np.array([space.candidate.stat.ppid for space in read], np.int64),
+        start_time=np.array([space.candidate.stat.start_time for space in read], np.int64),
+        vss=np.array([space.vss for space in read], np.int64),
+    )
