@@ -139,8 +139,9 @@ def test_the_books_close_to_the_byte(crowd: set[int], look: Look) -> None:
     assert int(snapshot.processes()["pss"].sum()) + coverage["hidden_pss"] == coverage["mapped_frames"] * PAGE
     for table in (snapshot.programs(), snapshot.users()):
         assert int(table["pss"].sum()) == int(snapshot.processes()["pss"].sum())
-    sharing = snapshot.sharing()
-    assert int(sharing["bytes"].sum()) == coverage["mapped_frames"] * PAGE
+    # What is not shared is somebody's alone.
+    alone = int(snapshot.processes()["uss"].sum())
+    assert int(snapshot.sharing()["bytes"].sum()) == coverage["mapped_frames"] * PAGE - alone
     mappings = snapshot.mappings()
     for name in ("rss", "anon", "file", "shmem", "private", "hugetlb", "swap", "thp", "ksm", "vss"):
         assert int(mappings[name].sum()) == int(snapshot.processes()[name].sum()), name

@@ -53,7 +53,8 @@ def test_one_memfd_mapped_twice_by_one_process(stage: Stage, look: Look) -> None
     for snapshot, uss in ((before, 16), (after, 24)):
         row = process(snapshot, alone)
         assert row["shmem"] == 48 * PAGE
-        assert region(snapshot, alone, once)["uss"] == region(snapshot, alone, again)["uss"] == uss * PAGE
+        # The mappings add up to the process: a frame in both of them is half in each.
+        assert region(snapshot, alone, once)["uss"] == region(snapshot, alone, again)["uss"] == uss * PAGE // 2
         assert region(snapshot, alone, once)["private"] == 0
         assert region(snapshot, alone, once)["shmem"] == 24 * PAGE
     kernel = truth.rollup(alone.pid)
@@ -190,4 +191,4 @@ def test_the_sharing_view_names_the_owners_of_a_memfd(stage: Stage, look: Look) 
         row = sharing[tuple(sorted(agent.pid for agent in who))]
         assert row["shmem"] == pages * PAGE
         assert row["hidden"] <= row["bytes"] - row["shmem"], "nothing else maps the memfd"
-        assert row["comms"] == ["agent"] * len(who)
+        assert row["comms"] == ["agent"]
