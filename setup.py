@@ -36,6 +36,7 @@ NOUNS = {
 }
 
 compile_args = ["-std=c11", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter"]
+compile_args += ["-Werror=implicit-function-declaration"]  # else only the import says so
 link_args: list[str] = []
 macros: list[tuple[str, str | None]] = [("_GNU_SOURCE", "1")]
 if SANITIZE:

@@ -44,7 +44,7 @@ def read_text(int fd, size_t at_first=16384):
         if used < room:
             return bytes(buffer[:used])
         room *= 4
-        buffer.extend(bytes(room - used))
+        buffer += bytes(room - used)
 
 
 def same_mm(int pid_a, int pid_b):
