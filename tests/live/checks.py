@@ -127,10 +127,17 @@ def expect_kernel(
             assert abs(row["swap_pss"] - kernel["swap_pss"]) <= 1024, agent
 
 
-def expect_sharing(snapshot: pagewalk.Snapshot, agents: Sequence[Agent]) -> None:
-    """Hold the sharing view to a picture of all pages of these agents, anonymous memory of theirs alone."""
+def expect_picture(snapshot: pagewalk.Snapshot, agents: Sequence[Agent]) -> None:
+    """Hold all figures of whole processes, and who shares with whom, to an independent reading of every page."""
     picture = truth.Picture.of(agent.pid for agent in agents)
-    known = {tuple(sorted(who)): n * PAGE for who, n in picture.sets(anon=True).items() if len(who) > 1}
+    for agent in agents:
+        row, known = process(snapshot, agent), picture.figures(agent.pid)
+        assert {name: row[name] for name in known} == known, agent
+        # Whole bytes, so that the books close: each figure is less than two from its share.
+        assert abs(row["pss"] - picture.pss(agent.pid)) < 2, agent
+        assert abs(row["swap_pss"] - picture.swap_pss(agent.pid)) < 2, agent
+        assert row["vss"] == sum(v.stop - v.start for v in truth.vmas(agent.pid) if v.name != "[vsyscall]")
+    shared = {tuple(sorted(who)): frames * PAGE for who, frames in picture.sets().items() if len(who) > 1}
     family = {agent.pid for agent in agents}
     got = {tuple(row["owners"]): row["anon"] for row in snapshot.sharing() if set(row["owners"]) <= family}
-    assert {who: size for who, size in got.items() if size} == known
+    assert {who: size for who, size in got.items() if size} == shared

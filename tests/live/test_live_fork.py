@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import truth
-from checks import Look, expect, expect_kernel, expect_sharing, process
+from checks import Look, expect, expect_kernel, expect_picture
 from workloads import PAGE, Agent, Region, Stage
 
 
@@ -36,7 +35,7 @@ def test_parent_and_children_that_each_wrote_a_part(stage: Stage, look: Look) ->
         },
     )
     expect_kernel(snapshot, parent, first, second)
-    expect_sharing(snapshot, [parent, first, second])
+    expect_picture(snapshot, [parent, first, second])
 
 
 def test_the_heirs_of_a_dead_parent(stage: Stage, look: Look) -> None:
@@ -66,7 +65,7 @@ def test_a_chain_of_forks(stage: Stage, look: Look) -> None:
     snapshot = look()
     expect(snapshot, memory, owners)
     expect_kernel(snapshot, *chain)
-    expect_sharing(snapshot, chain)
+    expect_picture(snapshot, chain)
 
 
 def test_untouched_children_own_nothing_alone(stage: Stage, look: Look) -> None:
@@ -77,20 +76,4 @@ def test_untouched_children_own_nothing_alone(stage: Stage, look: Look) -> None:
     snapshot = look()
     expect(snapshot, memory, {(parent, *children): 512})
     expect_kernel(snapshot, parent, *children)
-
-
-def test_every_figure_of_a_process_by_an_independent_reading(stage: Stage, look: Look) -> None:
-    _, *agents = family(stage)
-    snapshot = look()
-    picture = truth.Picture.of(agent.pid for agent in agents)
-    alone = {
-        agent: sum(picture.count[pfn] == picture.rss[agent.pid][pfn] for pfn in picture.rss[agent.pid])
-        for agent in agents
-    }
-    for agent in agents:
-        row = process(snapshot, agent)
-        assert row["rss"] == picture.rss[agent.pid].total() * PAGE
-        assert row["uss"] == alone[agent] * PAGE
-        # The vdso is mapped by the rest of the machine too: by owners hidden to the picture.
-        assert abs(row["pss"] - picture.pss(agent.pid)) <= 1
-        assert row["vss"] == sum(v.stop - v.start for v in truth.vmas(agent.pid) if v.name != "[vsyscall]")
+    expect_picture(snapshot, [parent, *children])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import truth
-from checks import Look, expect, expect_kernel, expect_sharing, region
+from checks import Look, expect, expect_kernel, expect_picture, region
 from workloads import (
     MADV_COLD,
     MADV_COLLAPSE,
@@ -60,7 +60,7 @@ def test_partly_copied_by_a_child(stage: Stage, look: Look, huge: int) -> None:
     assert region(snapshot, parent, memory)["thp"] == memory.length
     assert region(snapshot, child, memory)["thp"] == memory.length - 3 * PAGE
     expect_kernel(snapshot, parent, child)
-    expect_sharing(snapshot, [parent, child])
+    expect_picture(snapshot, [parent, child])
 
 
 def test_the_first_page_copied_by_a_child(stage: Stage, look: Look, huge: int) -> None:
@@ -168,4 +168,4 @@ def test_a_child_of_a_child_copies_another_part(stage: Stage, look: Look, huge: 
         },
     )
     expect_kernel(snapshot, parent, child, grandchild)
-    expect_sharing(snapshot, [parent, child, grandchild])
+    expect_picture(snapshot, [parent, child, grandchild])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,8 @@ from workloads import PAGE, Region
 
 PFRAME = (1 << 55) - 1
 PRESENT, SWAP, FILE, GUARD = 1 << 63, 1 << 62, 1 << 61, 1 << 58
-KPF_ANON, KPF_HUGE, KPF_KSM, KPF_THP, KPF_ZERO_PAGE = 1 << 12, 1 << 17, 1 << 21, 1 << 22, 1 << 24
+KPF_ANON, KPF_SWAPBACKED, KPF_HUGE = 1 << 12, 1 << 14, 1 << 17
+KPF_KSM, KPF_THP, KPF_ZERO_PAGE = 1 << 21, 1 << 22, 1 << 24
 
 # smaps and smaps_rollup in pagewalk's words; a figure is the sum of the fields named.
 FIGURES: Mapping[str, tuple[str, ...]] = {
@@ -112,9 +114,13 @@ def _smaps(pid: int) -> Iterator[tuple[int, int, str]]:
 
 @dataclass
 class Picture:
-    """Every page of a few processes at rest, owners and the kernel's words included."""
+    """Every page of a few processes at rest, owners and the kernel's words included.
+
+    Others may map their frames too, but each of them once: the vdso, the file of the program.
+    """
 
     rss: dict[int, Counter[int]] = field(default_factory=dict)  # pid -> frame -> pages of it mapping the frame
+    slots: dict[int, Counter[int]] = field(default_factory=dict)  # pid -> slot of swap -> entries of it
     count: dict[int, int] = field(default_factory=dict)
     flags: dict[int, int] = field(default_factory=dict)
 
@@ -124,13 +130,22 @@ class Picture:
         picture = cls()
         for pid in pids:
             seen: Counter[int] = Counter()
+            picture.slots[pid] = Counter()
             for vma in vmas(pid):
-                if vma.name != "[vsyscall]":
-                    seen.update(present(pid, Region(vma.start, vma.stop - vma.start)))
-            for pfn in seen:
-                picture.count[pfn], picture.flags[pfn] = mapcount(pfn), flags(pfn)
+                if vma.name == "[vsyscall]":
+                    continue
+                entries = pagemap(pid, Region(vma.start, vma.stop - vma.start))
+                seen.update(entry & PFRAME for entry in entries if entry & PRESENT)
+                picture.slots[pid].update(entry & PFRAME for entry in entries if swapped(entry))
+            picture._ask(seen)
             picture.rss[pid] = Counter({pfn: n for pfn, n in seen.items() if picture._is_memory(pfn)})
         return picture
+
+    def _ask(self, pfns: Iterable[int]) -> None:
+        with open("/proc/kpagecount", "rb", 0) as counts, open("/proc/kpageflags", "rb", 0) as flags:
+            for pfn in pfns:
+                for file, answers in ((counts, self.count), (flags, self.flags)):
+                    answers[pfn] = int.from_bytes(os.pread(file.fileno(), 8, pfn * 8), sys.byteorder)
 
     def _is_memory(self, pfn: int) -> bool:
         return not self.flags[pfn] & (KPF_ZERO_PAGE | KPF_HUGE) and self.count[pfn] > 0
@@ -143,23 +158,51 @@ class Picture:
         """How often these processes map a frame."""
         return sum(self.rss[pid][pfn] for pid in (self.rss if pids is None else pids))
 
+    def owners(self, pfn: int) -> frozenset[int]:
+        """Those of these processes that have a frame."""
+        return frozenset(pid for pid, seen in self.rss.items() if pfn in seen)
+
+    def hidden(self, pfn: int) -> int:
+        """Mappings of a frame by others than these."""
+        return max(self.count[pfn] - self.mappings(pfn), 0)
+
     def closed(self, pids: Iterable[int]) -> set[int]:
         """The frames that nobody but these processes maps: the kernel counts no mapping more."""
         pids = list(pids)
         return {pfn for pfn in self.frames(pids) if self.mappings(pfn, pids) == self.count[pfn]}
 
-    def sets(self, anon: bool = True) -> Counter[frozenset[int]]:
-        """Owner set -> how many frames it owns, of the anonymous or of the other ones."""
-        owners: dict[int, set[int]] = {}
-        for pid, seen in self.rss.items():
-            for pfn in seen:
-                owners.setdefault(pfn, set()).add(pid)
-        return Counter(frozenset(o) for pfn, o in owners.items() if bool(self.flags[pfn] & KPF_ANON) == anon)
+    def kind(self, pfn: int) -> str:
+        """What a frame is: anon, file or shmem."""
+        flags = self.flags[pfn]
+        return "anon" if flags & KPF_ANON else "shmem" if flags & KPF_SWAPBACKED else "file"
+
+    def sets(self) -> Counter[frozenset[int]]:
+        """Owner set -> how many anonymous frames it owns."""
+        frames = self.frames(self.rss)
+        return Counter(self.owners(pfn) for pfn in frames if self.kind(pfn) == "anon")
 
     def pss(self, pid: int) -> Fraction:
         """Each frame of a process by its owners, those that only the kernel knows of counted."""
-        total = Fraction(0)
-        for pfn in self.rss[pid]:
-            owners = sum(1 for seen in self.rss.values() if pfn in seen)
-            total += Fraction(PAGE, owners + max(self.count[pfn] - self.mappings(pfn), 0))
-        return total
+        shares = (Fraction(PAGE, len(self.owners(pfn)) + self.hidden(pfn)) for pfn in self.rss[pid])
+        return sum(shares, Fraction(0))
+
+    def swap_pss(self, pid: int) -> Fraction:
+        """Each slot of a process by the processes that have it."""
+        shares = (Fraction(PAGE, sum(slot in seen for seen in self.slots.values())) for slot in self.slots[pid])
+        return sum(shares, Fraction(0))
+
+    def figures(self, pid: int) -> dict[str, int]:
+        """What is to be said of a process, but for pss and swap_pss."""
+        mine = self.rss[pid]
+        rss = mine.total()
+        uss = len(self.closed([pid]))
+        pages = {"rss": rss, "uss": uss, "shared": rss - uss, "swap": self.slots[pid].total()}
+        for name in ("anon", "file", "shmem"):
+            pages[name] = sum(n for pfn, n in mine.items() if self.kind(pfn) == name)
+        pages["private"] = sum(n for pfn, n in mine.items() if self.count[pfn] < 2)
+        anon = [(self.flags[pfn], n) for pfn, n in mine.items() if self.kind(pfn) == "anon"]
+        pages["thp"] = sum(n for flags, n in anon if flags & KPF_THP)
+        pages["ksm"] = sum(n for flags, n in anon if flags & KPF_KSM)
+        alone = [slot for slot in self.slots[pid] if sum(slot in seen for seen in self.slots.values()) == 1]
+        pages["swap_uss"] = len(alone)
+        return {name: count * PAGE for name, count in pages.items()}
