@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pagewalk._native import frames as native
 from pagewalk._native.procfs import read_words
@@ -174,7 +174,7 @@ def read_frames(
     )
 
 
-def words_of(procfs: ProcFS, name: str, pfns: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def words_of(procfs: ProcFS, name: str, pfns: ArrayLike) -> NDArray[np.uint64]:
     """Return the words that a kpage file holds for these frames.
 
     Parameters
@@ -191,14 +191,14 @@ def words_of(procfs: ProcFS, name: str, pfns: NDArray[np.uint64]) -> NDArray[np.
     ndarray of uint64, shape (len(pfns),)
         As the kernel has them; a frame beyond the last one reads as 0.
     """
-    pfns = np.asarray(pfns, np.uint64).reshape(-1)
-    out = np.zeros(len(pfns), np.uint64)
+    wanted = np.asarray(pfns, np.uint64).reshape(-1)
+    out = np.zeros(len(wanted), np.uint64)
     fd = procfs.open_words(name)
     try:
-        order = np.argsort(pfns, kind="stable")
-        ascending = pfns[order]
+        order = np.argsort(wanted, kind="stable")
+        ascending = wanted[order]
         cuts = np.flatnonzero(np.diff(ascending) > np.uint64(BRIDGE)) + 1
-        for run in np.split(np.arange(len(pfns)), cuts) if len(pfns) else ():
+        for run in np.split(np.arange(len(wanted)), cuts) if len(wanted) else ():
             first, last = int(ascending[run[0]]), int(ascending[run[-1]])
             for low in range(first, last + 1, BLOCK):
                 buffer = np.zeros(min(BLOCK, last + 1 - low), np.uint64)

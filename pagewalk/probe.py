@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from dataclasses import dataclass
@@ -65,10 +66,8 @@ def _probe(pagemap: int, files: FrameFiles) -> Probe:
         aligned = -(-address // HUGE) * HUGE
         offset = aligned - address
         if hasattr(mmap, "MADV_HUGEPAGE"):
-            try:
+            with contextlib.suppress(OSError):  # EINVAL from a kernel without huge pages
                 memory.madvise(mmap.MADV_HUGEPAGE, offset, HUGE)
-            except OSError:
-                pass  # a kernel without huge pages: EINVAL
         view[offset] = 1
         entry = _words(pagemap, aligned // mmap.PAGESIZE, 1)
         pfn = int(entry[0]) & PFRAME_MASK if len(entry) and int(entry[0]) & PM.PRESENT else 0

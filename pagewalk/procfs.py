@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import socket
 from collections.abc import Callable
@@ -204,6 +205,10 @@ class ProcFS:
         finally:
             os.close(fd)
 
+    def link_at(self, process: Process, name: str) -> str:
+        """Read a symbolic link of a process, such as ``ns/user``."""
+        return os.readlink(name, dir_fd=process.fd)
+
     def stat(self, process: Process) -> ProcessStat:
         """Read ``/proc/PID/stat``.
 
@@ -290,6 +295,21 @@ class ProcFS:
     def _line(self, name: str) -> str:
         try:
             return self.read_text(name).strip()
+        except OSError:
+            return ""
+
+    def kernel_config(self) -> str:
+        """Return the configuration that the running kernel was built with; empty where none can be read.
+
+        ``/proc/config.gz`` is there with CONFIG_IKCONFIG_PROC; distributions put the text into ``/boot``.
+        """
+        try:
+            return gzip.decompress(self.read_bytes("config.gz")).decode()
+        except (OSError, EOFError, ValueError):
+            pass
+        try:
+            with open(f"/boot/config-{os.uname().release}", encoding="utf-8") as file:
+                return file.read() if self.is_real else ""
         except OSError:
             return ""
 

@@ -34,7 +34,7 @@ class SpaceRead:
     candidate : Candidate
         Where it was read.
     number : int
-        Its number in the ownership.
+        Its number in the ownership, -1 before it is folded.
     whole : bool
         False when it went while it was read: it is to be left out.
     vss : int
@@ -48,7 +48,7 @@ class SpaceRead:
     """
 
     candidate: Candidate
-    number: int
+    number: int = -1
     whole: bool = True
     vss: int = 0
     uid: int = -1
@@ -169,7 +169,7 @@ class Reader:
                         progress(number + 1, len(candidates), "processes")
             except _Broken:
                 pass
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 (handed to the caller's thread)
                 failures.append(error)
                 turns.give_up()
 
@@ -194,13 +194,11 @@ class Reader:
         collector = RunCollector() if keep else None
         space = SpaceRead(
             candidate,
-            -1,
-            True,
-            opened.vmas.vss,
-            opened.uid,
-            opened.cmdline,
-            opened.cgroup,
-            opened.vmas if keep else None,
+            vss=opened.vmas.vss,
+            uid=opened.uid,
+            cmdline=opened.cmdline,
+            cgroup=opened.cgroup,
+            vmas=opened.vmas if keep else None,
         )
         try:
             self._fold(opened, space, number, turns, buffers, collector)

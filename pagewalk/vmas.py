@@ -57,7 +57,7 @@ class VMAs:
         return len(self.start)
 
     def raw_name(self, row: int) -> bytes:
-        """Return the name as the kernel wrote it: newlines escaped as ``\\012``, `` (deleted)`` appended."""
+        """Return the name as the kernel wrote it: newlines escaped in octal, `` (deleted)`` appended."""
         at = int(self.name_at[row])
         return self.text[at : at + int(self.name_len[row])]
 

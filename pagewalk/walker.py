@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import time
 from collections.abc import Callable, Collection
@@ -23,7 +23,7 @@ from pagewalk.procfs import Process, ProcessStat, ProcFS
 from pagewalk.reading import Reader, SpaceRead
 from pagewalk.tally import tabulate
 
-__all__ = ["Plan", "walk_machine"]
+__all__ = ["Plan", "machine", "walk_machine"]
 
 # Processes that start during the walk are looked for again so many times.
 ROUNDS = 3
@@ -98,7 +98,7 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -
         A process that was asked for is not there.
     """
     began = time.monotonic()
-    captured_at = datetime.datetime.now(datetime.UTC)
+    captured_at = dt.datetime.now(dt.UTC)
     with FrameFiles(procfs) as files:
         answers = probe(procfs, files)
         if not answers.frames_visible:
@@ -200,12 +200,12 @@ def _facts(state: _State, rows: FrameRows, answers: Probe) -> Facts:
     ]
     mappings = None
     if state.plan.mappings:
-        mappings = mapping_facts(state.ownership, rows, tabulated.new_of, tabulated.row_of_device, kept, page_size())
+        mappings = mapping_facts(state.ownership, rows, tabulated.new_of, tabulated.row_of_device, kept, _page_size())
     refused = {**state.listing.refused, **state.reader.refused}
     gaps = [Gap(pid, "memory", reason) for pid, reason in sorted(refused.items())]
     return Facts(
-        host=_host(state.procfs),
-        page_size=page_size(),
+        host=machine(state.procfs),
+        page_size=_page_size(),
         spaces=_spaces(read),
         table=tabulated.table,
         processes=sum(len(space.candidate.pids) for space in read),
@@ -233,17 +233,17 @@ def _machine_gaps(state: _State, answers: Probe) -> list[Gap]:
     return gaps
 
 
-def page_size() -> int:
-    """Return bytes of a page."""
+def _page_size() -> int:
     return os.sysconf("SC_PAGESIZE")
 
 
-def _host(procfs: ProcFS) -> dict[str, object]:
+def machine(procfs: ProcFS) -> dict[str, object]:
+    """Return what is said of the machine: hostname, kernel, boot_id, page_size, ram in bytes (None if unknown)."""
     try:
         ram = procfs.meminfo().get("MemTotal")
     except OSError:
         ram = None
-    return {**procfs.host(), "page_size": page_size(), "ram": ram}
+    return {**procfs.host(), "page_size": _page_size(), "ram": ram}
 
 
 def _spaces(read: list[SpaceRead]) -> Spaces:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from pagewalk.facts import Facts
+from pagewalk.facts import Gap
 from pagewalk.table import Column, Table, objects
 
 __all__ = ["COLUMNS", "gaps"]
@@ -16,12 +18,12 @@ COLUMNS = (
 )
 
 
-def gaps(facts: Facts) -> Table:
+def gaps(found: Sequence[Gap]) -> Table:
     """Make the table of gaps.
 
     Parameters
     ----------
-    facts : Facts
+    found : sequence of Gap
         Of the walk.
 
     Returns
@@ -29,7 +31,7 @@ def gaps(facts: Facts) -> Table:
     Table
         COLUMNS.
     """
-    pids = np.array([gap.pid or 0 for gap in facts.gaps], np.int64)
-    what = objects([gap.what for gap in facts.gaps])
-    reason = objects([gap.reason for gap in facts.gaps])
+    pids = np.array([gap.pid or 0 for gap in found], np.int64)
+    what = objects([gap.what for gap in found])
+    reason = objects([gap.reason for gap in found])
     return Table(COLUMNS, {"pid": pids, "what": what, "reason": reason}, {"pid": pids == 0})

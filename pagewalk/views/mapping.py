@@ -16,6 +16,7 @@ from pagewalk.shares import PART_BITS, Shares, apportion, divide
 from pagewalk.table import Column, Table, objects
 from pagewalk.tally import ANON, FIGURES, FILE, HUGETLB, SHMEM, times_of
 from pagewalk.views.figures import FIGURE_COLUMNS, unknown_figures
+from pagewalk.vmas import perms_text
 
 __all__ = ["COLUMNS", "mappings"]
 
@@ -69,7 +70,7 @@ def mappings(facts: Facts, pid: int | None = None, selection: Selection | None =
         "pid": facts.spaces.pid[kept.space[rows]],
         "start": kept.start[rows],
         "end": kept.end[rows],
-        "perms": objects([_perms(perms) for perms in kept.perms[rows].tolist()]),
+        "perms": objects([perms_text(perms) for perms in kept.perms[rows].tolist()]),
         "offset": kept.offset[rows],
         "inode": kept.inode[rows].astype(np.int64),
         "name": objects([kept.name[row] for row in rows.tolist()]),
@@ -77,13 +78,6 @@ def mappings(facts: Facts, pid: int | None = None, selection: Selection | None =
         **{name: column[rows] for name, column in figures.items()},
     }
     return Table(COLUMNS, data, unknown_figures(facts, len(rows)))
-
-
-def _perms(perms: int) -> str:
-    return "".join(
-        letter if perms & bit else other
-        for bit, letter, other in ((1, "r", "-"), (2, "w", "-"), (4, "x", "-"), (8, "s", "p"))
-    )
 
 
 def _chosen(facts: Facts, kept: MappingFacts, pid: int | None, selection: Selection | None) -> NDArray[np.bool_]:

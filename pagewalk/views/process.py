@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pagewalk.estimate import Estimate
 from pagewalk.facts import Facts
-from pagewalk.groups import Selection
+from pagewalk.groups import Selection, Spaces
 from pagewalk.table import Column, Table, objects
 from pagewalk.views.figures import FIGURE_COLUMNS, unknown_figures
 
-__all__ = ["COLUMNS", "processes"]
+__all__ = ["COLUMNS", "estimated_processes", "processes"]
 
 COLUMNS = (
     Column("pid", "id", "process ID, the lowest of those that have this address space"),
@@ -39,19 +41,50 @@ def processes(facts: Facts, selection: Selection | None = None) -> Table:
     Table
         COLUMNS.
     """
-    spaces = facts.spaces
+    rows = _rows(facts.spaces, selection)
+    return _table(facts.spaces, rows, facts.process_figures, unknown_figures(facts, len(rows)))
+
+
+def estimated_processes(estimate: Estimate, selection: Selection | None = None) -> Table:
+    """Make the same table of the kernel's own estimate; ``uss`` and ``shared`` are its Private and Shared.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        What smaps_rollup says.
+    selection : Selection, optional
+        Which to show.
+
+    Returns
+    -------
+    Table
+        COLUMNS; what the kernel does not say is unknown.
+    """
+    rows = _rows(estimate.spaces, selection)
+    unknown = {name: mask[rows] for name, mask in estimate.unknown.items()}
+    return _table(estimate.spaces, rows, estimate.figures, unknown)
+
+
+def _rows(spaces: Spaces, selection: Selection | None) -> NDArray[np.intp]:
     rows = np.arange(len(spaces)) if selection is None else np.flatnonzero(selection.mask)
-    rows = rows[np.argsort(spaces.pid[rows], kind="stable")]
+    return rows[np.argsort(spaces.pid[rows], kind="stable")]
+
+
+def _table(
+    spaces: Spaces,
+    rows: NDArray[np.intp],
+    figures: dict[str, NDArray[np.int64]],
+    unknown: dict[str, NDArray[np.bool_]],
+) -> Table:
     picked = rows.tolist()
     texts = {"comm": spaces.comm, "cmdline": spaces.cmdline, "user": spaces.user, "cgroup": spaces.cgroup}
-    data = {
+    data: dict[str, NDArray[np.generic]] = {
         "pid": spaces.pid[rows],
         "pids": objects([spaces.pids[row] for row in picked]),
         **{name: objects([column[row] for row in picked]) for name, column in texts.items()},
         "uid": spaces.uid[rows],
         "vss": spaces.vss[rows],
-        **{name: column[rows] for name, column in facts.process_figures.items()},
+        **{name: column[rows] for name, column in figures.items()},
     }
-    unknown = unknown_figures(facts, len(rows))
     unread = spaces.uid[rows] < 0
     return Table(COLUMNS, data, {**unknown, "uid": unread, "user": unread})
