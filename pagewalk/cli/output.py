@@ -23,7 +23,8 @@ MACHINE = frozenset({"json", "ndjson", "csv"})
 
 def renderer(name: str) -> Callable[[Screen, Style, TextIO], None]:
     """Return the function that writes a format; its module, and rich with it, is imported only now."""
-    render: Callable[[Screen, Style, TextIO], None] = import_module(f"pagewalk.render.{FORMATS[name]}").render
+    module = import_module(f"pagewalk.render.{FORMATS.get(name, name)}")
+    render: Callable[[Screen, Style, TextIO], None] = module.render
     return render
 
 

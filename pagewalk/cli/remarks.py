@@ -10,21 +10,26 @@ from pagewalk.render.units import duration, iec
 if TYPE_CHECKING:
     from pagewalk.table import Table
 
-__all__ = ["coverage_line", "gap_lines", "heading"]
+__all__ = ["coverage_line", "gap_lines", "heading", "machine_line"]
 
 
 def heading(host: Mapping[str, Any], coverage: Mapping[str, Any]) -> tuple[str, str]:
     """Return the left and the right part of the first line of a screen."""
+    read = coverage["processes"]
+    seen = read + coverage["refused"] + coverage["vanished"]
+    processes = f"{read} of {seen}" if seen != read else f"{read}"
+    return machine_line(host), f"read {processes} processes in {duration(host['seconds'])}"
+
+
+def machine_line(host: Mapping[str, Any]) -> str:
+    """Return which machine it is: its name, kernel and memory."""
     kernel = str(host.get("kernel") or "").split("-")[0]
     machine = [
         f"pagewalk on {host['hostname']}" if host.get("hostname") else "pagewalk",
         f"Linux {kernel}" if kernel else "",
         size(host["ram"]) if host.get("ram") else "",
     ]
-    read = coverage["processes"]
-    seen = read + coverage["refused"] + coverage["vanished"]
-    processes = f"{read} of {seen}" if seen != read else f"{read}"
-    return ", ".join(filter(None, machine)), f"read {processes} processes in {duration(host['seconds'])}"
+    return ", ".join(filter(None, machine))
 
 
 def coverage_line(host: Mapping[str, Any], coverage: Mapping[str, Any]) -> str:
@@ -35,7 +40,7 @@ def coverage_line(host: Mapping[str, Any], coverage: Mapping[str, Any]) -> str:
     hidden = size(coverage["hidden_frames"] * page)
     return (
         f"{coverage['processes']} processes read, {coverage['refused']} refused, {coverage['vanished']} vanished;"
-        f" {coverage['hidden_mappings']} hidden mappings of {hidden};"
+        f" {count(coverage['hidden_mappings'], 'hidden mapping')} of {hidden};"
         f" {but} of {size(mapped * page)} mapped explained;"
         f" {duration(host['seconds'])}, longest lock hold {duration(host['longest_lock_hold_ns'] / 1e9)}"
     )
@@ -48,6 +53,11 @@ def gap_lines(gaps: Table) -> list[str]:
         whose = "" if gap["pid"] is None else f"process {gap['pid']}: "
         lines.append(f"{whose}{gap['what']}: {gap['reason']}")
     return lines
+
+
+def count(number: int, what: str) -> str:
+    """Return a number of things, in the plural where it is one."""
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def size(number: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -15,12 +14,12 @@ from pagewalk.cli.progress import ProgressBar
 from pagewalk.cli.remarks import coverage_line, gap_lines, heading
 from pagewalk.cli.report_options import options
 from pagewalk.cli.views import VIEWS
+from pagewalk.cli.wishes import Wishes
 from pagewalk.errors import PagewalkError
 from pagewalk.render.screen import Screen, Section, Style
 
 if TYPE_CHECKING:
     from pagewalk.snapshot import Snapshot
-
     from pagewalk.table import Table
 
 __all__ = ["help", "run"]
@@ -43,13 +42,14 @@ def run(arguments: list[str]) -> int:
     if (listing := column_help(args)) is not None:
         sys.stdout.write(listing)
         return Exit.OK
-    check(args)
+    wishes = Wishes(args)
+    check(args, wishes)
     if args.kernel_pss:
         from pagewalk.cli.kernel import kernel_answer
 
-        screen, gaps = kernel_answer(args)
+        screen, gaps = kernel_answer(args, wishes)
     else:
-        screen, gaps = walked_answer(args)
+        screen, gaps = walked_answer(args, wishes)
     write(screen, args)
     if not args.quiet and args.format != "text":
         for remark in screen.remarks:
@@ -70,7 +70,6 @@ def settle(args: Namespace) -> None:
     is_selected = bool(args.pid or args.program or args.user or args.cgroup)
     # A selection asks about processes: the whole machine by kinds is no answer to it.
     args.by = args.by or ("process" if args.kernel_pss or is_selected else "summary")
-    args.is_selected = is_selected
 
 
 def column_help(args: Namespace) -> str | None:
@@ -81,13 +80,8 @@ def column_help(args: Namespace) -> str | None:
     return "\n".join(column_list(VIEWS[name].columns(), name) for name in names)
 
 
-def check(args: Namespace) -> None:
+def check(args: Namespace, selection: Wishes) -> None:
     """Stop, before a walk that may last, if the question makes no sense."""
-    for regex in args.program:
-        try:
-            re.compile(regex)
-        except re.error as error:
-            raise Stop(Exit.USAGE, f"-P {regex}: not a regular expression: {error}") from error
     wishes = [("-s", args.sort), ("--columns", args.columns), ("-r", args.reverse)]
     if args.by == "summary":
         for option, wish in wishes:
@@ -103,7 +97,7 @@ def check(args: Namespace) -> None:
         raise Stop(
             Exit.USAGE, f"-t is for people; a row of totals among the rows of {args.format} would be counted twice"
         )
-    if args.alone and not args.is_selected:
+    if args.alone and not selection:
         raise Stop(Exit.USAGE, "--alone needs a selection: -p, -P, -u or -c")
     if args.kernel_pss and args.by != "process":
         raise Stop(Exit.USAGE, f"--kernel-pss knows processes only, not {args.by}: leave --by out")
@@ -111,11 +105,11 @@ def check(args: Namespace) -> None:
         check_new_file(args.output, args.force)
 
 
-def walked_answer(args: Namespace) -> tuple[Screen, Table]:
+def walked_answer(args: Namespace, wishes: Wishes) -> tuple[Screen, Table]:
     """Walk the machine; return what to show and the gaps."""
-    snapshot = take_walk(args)
+    snapshot = take_walk(args, wishes)
     try:
-        selection = select(snapshot, args)
+        selection = select(snapshot, args) if wishes else None
     except PagewalkError as error:
         raise Stop(Exit.NOTHING, str(error)) from error
     if args.by == "summary":
@@ -123,7 +117,7 @@ def walked_answer(args: Namespace) -> tuple[Screen, Table]:
     else:
         view = VIEWS[args.by]
         sections = [section_of(args.by, view.ask(snapshot, selection), view, args)]
-    need_rows(sections, args)
+    need_rows(sections, args.by, wishes)
     host, coverage, gaps = snapshot.host, snapshot.coverage(), snapshot.gaps()
     screen = Screen(
         sections=tuple(sections),
@@ -134,46 +128,34 @@ def walked_answer(args: Namespace) -> tuple[Screen, Table]:
     return screen, gaps
 
 
-def take_walk(args: Namespace) -> Snapshot:
+def take_walk(args: Namespace, wishes: Wishes) -> Snapshot:
     """Walk all processes, or with --alone those selected."""
     from pagewalk.snapshot import walk
 
-    wishes: dict[str, Any] = {}
+    how: dict[str, Any] = {}
     if args.threads:
-        wishes["threads"] = args.threads
+        how["threads"] = args.threads
     if args.by != "summary" and VIEWS[args.by].mappings:
-        wishes["mappings"] = True
+        how["mappings"] = args.pid or True
     if args.alone:
-        from pagewalk.cli.alone import pids_alone
         from pagewalk.procfs import ProcFS
 
-        wishes["pids"] = pids_alone(ProcFS(), args.pid, args.program, args.user, args.cgroup)
-        if not wishes["pids"]:
-            raise Stop(Exit.NOTHING, f"no process matches {wish_text(args)}")
+        how["pids"] = wishes.pids_now(ProcFS())
+        if not how["pids"]:
+            raise Stop(Exit.NOTHING, f"no process matches {wishes}")
     with ProgressBar(not args.quiet) as progress:
-        return walk(progress=progress, **wishes)
+        return walk(progress=progress, **how)
 
 
 def select(snapshot: Snapshot, args: Namespace) -> Any:
-    """Return the selection of a snapshot's address spaces, None for all."""
-    if not args.is_selected:
-        return None
+    """Return the selection of a snapshot's address spaces."""
     return snapshot.select(pids=args.pid, programs=args.program, users=args.user, cgroups=args.cgroup)
 
 
-def need_rows(sections: Sequence[Section], args: Namespace) -> None:
+def need_rows(sections: Sequence[Section], by: str, wishes: Wishes) -> None:
     """Stop where nothing matched: an empty table is no answer."""
     if not any(len(section.table) for section in sections):
-        what = f"no process matches {wish_text(args)}" if args.is_selected else f"nothing to show by {args.by}"
-        raise Stop(Exit.NOTHING, what)
-
-
-def wish_text(args: Namespace) -> str:
-    """Return the selection as it was given."""
-    wishes = [("-p", ",".join(map(str, args.pid)))] if args.pid else []
-    for option, given in (("-P", args.program), ("-u", args.user), ("-c", args.cgroup)):
-        wishes += [(option, wish) for wish in given]
-    return " ".join(f"{option} {wish}" for option, wish in wishes)
+        raise Stop(Exit.NOTHING, f"no process matches {wishes}" if wishes else f"nothing to show by {by}")
 
 
 def write(screen: Screen, args: Namespace) -> None:

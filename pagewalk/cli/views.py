@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pagewalk.snapshot import Snapshot
-
     from pagewalk.table import Column, Table
 
 __all__ = ["VIEWS", "View"]

@@ -1,0 +1,110 @@
+"""Whose memory was asked about: ``-p``, ``-P``, ``-u`` and ``-c``, for when there is no snapshot to select from."""
+
+from __future__ import annotations
+
+import re
+from argparse import Namespace
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pagewalk.cli.exits import Exit, Stop
+
+if TYPE_CHECKING:
+    from pagewalk.procfs import ProcFS
+
+__all__ = ["Wishes"]
+
+
+class Wishes:
+    """The selection options, checked: of several kinds a process must meet each, of one kind any.
+
+    Parameters
+    ----------
+    args : Namespace
+        With ``pid``, ``program``, ``user`` and ``cgroup``, a list each.
+
+    Raises
+    ------
+    Stop
+        A regular expression is none, or a user is not known.
+    """
+
+    def __init__(self, args: Namespace) -> None:
+        self.args = args
+        self.programs = [pattern(program) for program in args.program]
+        self.uids = {user_id(user) for user in args.user}
+        self.trees = ["/" + path.strip("/") for path in args.cgroup]
+
+    def __bool__(self) -> bool:
+        return bool(self.args.pid or self.programs or self.uids or self.trees)
+
+    def __str__(self) -> str:
+        given = [f"-p {','.join(map(str, self.args.pid))}"] if self.args.pid else []
+        for option, values in (("-P", self.args.program), ("-u", self.args.user), ("-c", self.args.cgroup)):
+            given += [f"{option} {value}" for value in values]
+        return " ".join(given)
+
+    def meets(
+        self, pids: Iterable[int], comm: Callable[[], str], uid: Callable[[], int], cgroup: Callable[[], str]
+    ) -> bool:
+        """Whether a process is meant; what is not asked about is not read.
+
+        Parameters
+        ----------
+        pids : iterable of int
+            Its IDs.
+        comm, uid, cgroup : callable
+            Give its name, effective user and cgroup.
+        """
+        return (
+            (not self.args.pid or any(pid in self.args.pid for pid in pids))
+            and (not self.programs or search(self.programs, comm()))
+            and (not self.uids or uid() in self.uids)
+            and (not self.trees or below(self.trees, cgroup()))
+        )
+
+    def pids_now(self, procfs: ProcFS) -> list[int]:
+        """Return the processes that are meant now, ascending."""
+        chosen = []
+        for pid in procfs.pids():
+            # A process that ends meanwhile, or is not to be read, is not selected: nothing is known of it.
+            with suppress(OSError), procfs.open_process(pid) as process:
+                if self.meets(
+                    [pid],
+                    lambda process=process: procfs.stat(process).comm,  # type: ignore[misc]
+                    lambda process=process: procfs.uid(process),  # type: ignore[misc]
+                    lambda process=process: procfs.cgroup_of(process),  # type: ignore[misc]
+                ):
+                    chosen.append(pid)
+        return chosen
+
+
+def pattern(program: str) -> re.Pattern[str]:
+    """Compile ``-P REGEX``."""
+    try:
+        return re.compile(program)
+    except re.error as error:
+        raise Stop(Exit.USAGE, f"-P {program}: not a regular expression: {error}") from error
+
+
+def user_id(user: str) -> int:
+    """Return the number of a user given by name or number."""
+    import pwd
+
+    if user.isascii() and user.isdigit():
+        return int(user)
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise Stop(Exit.USAGE, f"-u {user}: no such user; give a name this machine knows, or a uid") from None
+
+
+def search(patterns: list[re.Pattern[str]], comm: str) -> bool:
+    """Whether any pattern is found in a program's name."""
+    return any(one.search(comm) for one in patterns)
+
+
+def below(trees: list[str], path: str) -> bool:
+    """Whether a cgroup is one of `trees` or below it."""
+    return any(tree == "/" or path == tree or path.startswith(tree + "/") for tree in trees)
