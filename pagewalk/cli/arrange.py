@@ -46,6 +46,8 @@ def section_of(key: str, table: Table, view: View, args: Namespace) -> Section:
         table = table.select(args.columns)
         measure = measure if measure in table else ""
     is_text = args.format == "text"
+    if is_text and view.derive is not None and not args.columns:
+        table = view.derive(table)
     choice = args.columns or (view.shown if is_text else view.plain).split()
     return Section(
         key=key,
@@ -57,6 +59,7 @@ def section_of(key: str, table: Table, view: View, args: Namespace) -> Section:
         sorted_by=by,
         descending=descending,
         totals=args.totals,
+        endings=view.endings,
         labels=view.labels,
     )
 

@@ -34,6 +34,10 @@ class View:
         Those that plain records have, a name with spaces last.
     measure : str
         The column that orders it where none is asked for, and that the footer adds up over the rows left out.
+    endings : tuple of str
+        Columns whose end says most, when they must be cut.
+    derive : callable
+        Makes of the table the one that a screen shows, where it can say more in less room.
     labels : mapping
         Headers on a screen where a column's name says too little.
     mappings : bool
@@ -47,6 +51,8 @@ class View:
     wanted: str
     plain: str
     measure: str = "pss"
+    endings: tuple[str, ...] = ()
+    derive: Callable[[Table], Table] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     mappings: bool = False
 
@@ -54,6 +60,17 @@ class View:
         """Return the columns of its table, without asking any snapshot."""
         columns: tuple[Column, ...] = import_module(f"pagewalk.views.{self.module}").COLUMNS
         return columns
+
+
+def with_sharers(table: Table) -> Table:
+    """Return the sharing table with the number of owners, which a list that is cut off does not show."""
+    import numpy as np
+
+    from pagewalk.table import Column, Table
+
+    sharers = np.fromiter((len(owners) for owners in table["owners"]), np.int64, len(table))
+    columns = (*table.columns, Column("sharers", "count", "number of owners"))
+    return Table(columns, {**{name: table[name] for name in table.names}, "sharers": sharers})
 
 
 FIGURES = "pss uss rss shared anon file shmem swap swap_pss swap_uss thp hugetlb ksm private"
@@ -93,16 +110,18 @@ VIEWS = {
         shown=f"pid start end perms {FIGURES} vss offset inode name",
         wanted=f"pid start name pss uss rss perms {FIGURES} vss end offset inode",
         plain=f"pid start end perms {FIGURES} vss name",
+        endings=("name",),
         mappings=True,
     ),
     "sharing": View(
         what="sets of owners, and the memory that exactly they share",
         module="sharing",
         ask=lambda snapshot, selection: snapshot.sharing(selection),
-        shown="bytes anon file shmem hidden comms owners",
-        wanted="bytes comms anon file shmem owners hidden",
+        shown="bytes anon file shmem hidden sharers comms owners",
+        wanted="bytes sharers comms anon file shmem owners hidden",
         plain="bytes anon file shmem hidden owners comms",
         measure="bytes",
-        labels={"bytes": "shared", "comms": "by programs", "owners": "by processes"},
+        derive=with_sharers,
+        labels={"bytes": "shared", "sharers": "owners", "comms": "programs", "owners": "processes"},
     ),
 }

@@ -9,8 +9,10 @@ from pagewalk.render.screen import Section, Style
 __all__ = ["allot", "fit"]
 
 GAP = 2
-# A name cut shorter than this says nothing.
+# A name cut shorter than this says nothing; where there is room, it may have so much of the line before figures of
+# less weight are taken in.
 NAME = 12
+PART = 0.3
 
 
 def fit(
@@ -23,7 +25,7 @@ def fit(
     natural : mapping of str to int
         The columns in their order on the screen, and the cells that their longest value takes.
     elastic : collection of str
-        Those that may be cut, down to 12 cells; figures never are.
+        Those that may be cut, down to 12 cells or three tenths of the line; figures never are.
     wanted : sequence of str
         The order in which columns are taken in. Empty: all are asked for, the first ones first.
     width : int
@@ -36,7 +38,8 @@ def fit(
     left_out : list of str
         Those asked for that did not fit; none where `wanted` says that a choice is expected.
     """
-    least = {name: min(cells, NAME) if name in elastic else cells for name, cells in natural.items()}
+    name_room = max(NAME, int(width * PART))
+    least = {name: min(cells, name_room) if name in elastic else cells for name, cells in natural.items()}
     chosen: dict[str, int] = {}
     free = width + GAP
     for name in wanted or natural:

@@ -37,6 +37,8 @@ class Section:
         The column that orders the rows, for its mark in the header.
     totals : bool
         End with a row of totals over all rows, shown or not.
+    endings : tuple of str
+        Columns whose end says more than their beginning, when they must be cut: paths.
     labels : mapping of str to str
         Headers of a screen's columns where the column's name would say too little there.
     """
@@ -51,6 +53,7 @@ class Section:
     sorted_by: str | None = None
     descending: bool = True
     totals: bool = False
+    endings: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self) -> Table:

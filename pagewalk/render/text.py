@@ -97,31 +97,39 @@ class Terminal:
         elastic = {column.name for column in columns if column.unit in ("text", "list")}
         widths, left_out = fit(natural, elastic, section.wanted, self.style.width)
         if self.style.header:
-            self.row(columns, headers, widths, HEADER)
+            self.row(columns, headers, widths, HEADER, ())
         for index in range(len(rows) + section.totals):
             record = {name: lines[index] for name, lines in printed.items()}
-            self.row(columns, record, widths, HEADING if index == len(rows) else None)
+            self.row(columns, record, widths, HEADING if index == len(rows) else None, section.endings)
         self.footer(section, len(rows))
         if left_out:
             self.line([(self.cropped(f"(no room for {', '.join(left_out)})", self.style.width), QUIET)])
 
     def row(
-        self, columns: list[Column], record: dict[str, str], widths: dict[str, int], kind: RichStyle | None
+        self,
+        columns: list[Column],
+        record: dict[str, str],
+        widths: dict[str, int],
+        kind: RichStyle | None,
+        endings: tuple[str, ...],
     ) -> None:
         parts: list[tuple[str, RichStyle | None]] = []
         for column in columns:
             if column.name not in widths:
                 continue
-            text, width = self.cropped(record[column.name], widths[column.name]), widths[column.name]
+            width = widths[column.name]
+            text = self.cropped(record[column.name], width, column.name in endings)
             padding = " " * (width - cell_len(text))
             left = column.unit in ("text", "list")
             gap = "  " if parts else ""
             parts.append((gap + (text + padding if left else padding + text), UNKNOWN if text == "?" else kind))
         self.line(parts)
 
-    def cropped(self, text: str, width: int) -> str:
+    def cropped(self, text: str, width: int, keep_end: bool = False) -> str:
         if cell_len(text) <= width:
             return text
+        if keep_end and width > 0:
+            return self.signs.cut + ending(text, width - 1)
         return set_cell_size(text, max(width - 1, 0)) + self.signs.cut if width > 0 else ""
 
     def header(self, section: Section, column: Column) -> str:
@@ -173,6 +181,14 @@ class Terminal:
             else:
                 cell, label = label, ""
             printed[column.name].append(cell)
+
+
+def ending(text: str, width: int) -> str:
+    """Return the end of `text`, as much as fits into so many cells."""
+    start = len(text)
+    while start > 0 and cell_len(text[start - 1 :]) <= width:
+        start -= 1
+    return text[start:]
 
 
 def counted(items: tuple[object, ...]) -> str:
