@@ -78,7 +78,7 @@ def opened_files(module: Module) -> list[str]:
     return [
         f"{module.name}:{node.lineno} calls {ast.unparse(node.func)}"
         for node in ast.walk(module.tree)
-        if isinstance(node, ast.Call) and _opens(node.func)
+        if isinstance(node, ast.Call) and _opens(node.func) and not any(_is_procfs(value) for value in node.args)
     ]
 
 
@@ -88,12 +88,18 @@ def _opens(function: ast.expr) -> bool:
             return name in OPENING_NAMES
         case ast.Attribute(value=ast.Name(id="os"), attr=name):
             return name in OPENING_OS
-        case ast.Attribute(value=ast.Name(id="procfs" | "proc"), attr=_):
-            return False  # the one that may: ProcFS has an open() of its own
-        case ast.Attribute(value=ast.Attribute(attr="procfs" | "_procfs")):
+        case ast.Attribute(value=value) if _is_procfs(value):
             return False
         case ast.Attribute(attr=name):
             return name in OPENING_METHODS
+    return False
+
+
+def _is_procfs(value: ast.expr) -> bool:
+    """Whether this is the one object that may open files: asking it, or handing it on to be asked, is not opening."""
+    match value:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name.lstrip("_") == "procfs"
     return False
 
 

@@ -12,6 +12,7 @@ RANKS: Mapping[str, int] = {
     "": 8,  # the package itself: public names
     "snapshot": 7,
     "walker": 6,
+    "estimate": 6,  # in the walker's place where the kernel hides frame numbers
     "difference": 6,
     "storage": 6,
     "views": 6,
@@ -20,6 +21,10 @@ RANKS: Mapping[str, int] = {
     "facts": 5,
     "tally": 4,
     "groups": 4,
+    "mappings": 4,  # what tally is for whole address spaces, for single VMAs
+    "reading": 4,  # listing, vmas, pagemap and ownership joined: address spaces read in threads, folded in order
+    "probe": 4,
+    "raw": 4,
     "ownership": 3,
     "frames": 3,
     "pagemap": 3,
@@ -27,6 +32,9 @@ RANKS: Mapping[str, int] = {
     "memcg": 3,
     "system": 3,
     "diagnosis": 3,
+    "listing": 3,
+    "smaps": 3,
+    "shares": 3,
     "procfs": 2,
     "_native": 1,
     "abi": 0,
@@ -37,14 +45,16 @@ RANKS: Mapping[str, int] = {
 # Modules of these may import each other, as long as no cycle arises: each is one component, split into files.
 PACKAGES = {"_native", "cli", "export", "procfs", "render", "views"}
 
-# Narrower than "downward": what a component may know at all. Views turn facts into tables and see no capture;
-# renderers and exporters know only tables.
+# Narrower than "downward": what a component may know at all. What is made of facts sees no capture; renderers and
+# exporters know only tables.
+ANALYSIS = frozenset({"facts", "groups", "mappings", "ownership", "shares", "tally", "abi", "errors", "table"})
+TABLES = frozenset({"errors", "table"})
 ALLOWED: Mapping[str, frozenset[str]] = {
-    "views": frozenset({"facts", "groups", "tally", "abi", "errors", "table"}),
-    "render": frozenset({"errors", "table"}),
-    "export": frozenset({"errors", "table"}),
-    "difference": frozenset({"facts", "groups", "tally", "abi", "errors", "table"}),
-    "storage": frozenset({"facts", "groups", "tally", "abi", "errors", "table"}),
+    "views": ANALYSIS,
+    "difference": ANALYSIS,
+    "storage": ANALYSIS,
+    "render": TABLES,
+    "export": TABLES,
 }
 
 # And who may know a component at all: presentation meets the rest only in the command.
@@ -53,6 +63,7 @@ IMPORTED_BY: Mapping[str, frozenset[str]] = {
     "export": frozenset({"cli"}),
     "cli": frozenset({"__main__"}),
     "walker": frozenset({"snapshot"}),
+    "estimate": frozenset({"snapshot"}),
     "storage": frozenset({"snapshot"}),
     "difference": frozenset({"snapshot"}),
     "views": frozenset({"snapshot", "cli"}),

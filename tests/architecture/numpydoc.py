@@ -15,8 +15,8 @@ ENTRY = re.compile(r"^(?P<names>[*\w][\w*, ]*?)(?:\s*:\s.*)?$", re.MULTILINE)
 def sections(docstring: str) -> dict[str, str]:
     """The text of each underlined section of a docstring, by its title."""
     found = list(SECTION.finditer(docstring))
-    ends = [match.start() for match in found[1:]] + [len(docstring)]
-    return {match["title"]: docstring[match.end() : end] for match, end in zip(found, ends, strict=True)}
+    ends = [*(match.start() for match in found[1:]), len(docstring)]
+    return {match["title"]: docstring[match.end() : end] for match, end in zip(found, ends, strict=False)}
 
 
 def described(section: str) -> set[str]:
