@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from pagewalk.vmas import VMAs
 __all__ = ["KeptPages", "MappingFacts", "mapping_facts"]
 
 Ints = NDArray[np.int64]
+
+_Scalar = TypeVar("_Scalar", np.uint8, np.uint64)
 
 # Pages taken apart at a time: what a walk keeps are runs, and a heap of huge pages is few runs of many pages.
 PAGES_AT_ONCE = 1 << 20
@@ -138,7 +141,7 @@ def mapping_facts(
     )
 
 
-def _joined(parts: list[NDArray[np.generic]], dtype: type[np.generic]) -> NDArray[np.generic]:
+def _joined(parts: list[NDArray[_Scalar]], dtype: type[_Scalar]) -> NDArray[_Scalar]:
     return np.concatenate(parts) if parts else np.empty(0, dtype)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ ROOT_FILE = native.ROOT_FILE
 # Tags of the tables of owners: that of the frames, swap type t has t + 1, device memory the last two.
 _FRAMES = 0
 _DEVICE_FILE, _DEVICE_ANON = 64, 65
+_Scalar = TypeVar("_Scalar", np.uint32, np.int64)
 _REPEATS = 256  # room at first, a power of two
 
 
@@ -131,6 +133,8 @@ class Ownership:
         self._frames = np.zeros(room, np.int64)
         self._fold = native.Fold(native.FIRST_SET)
         self._fold.use_sets(self._parent, self._space, self._successor, self._frames)
+        self._keys: NDArray[np.uint64] = np.zeros((0, 3), np.uint64)
+        self._counts: NDArray[np.int64] = np.zeros(0, np.int64)
         self._use_repeats(_REPEATS, 0)
         self._swaps = np.empty(0, np.uint64)
         self._others = np.empty(0, np.uint64)
@@ -277,8 +281,11 @@ class Ownership:
             self._use_repeats(4 * len(self._keys), self._fold.n_repeats)
 
     def _room_for_sets(self, room: int) -> None:
-        for name in ("_parent", "_space", "_times", "_successor", "_frames"):
-            setattr(self, name, _long_enough(getattr(self, name), room))
+        self._parent = _long_enough(self._parent, room)
+        self._space = _long_enough(self._space, room)
+        self._times = _long_enough(self._times, room)
+        self._successor = _long_enough(self._successor, room)
+        self._frames = _long_enough(self._frames, room)
         self._fold.use_sets(self._parent, self._space, self._successor, self._frames)
 
     def _use_repeats(self, room: int, used: int) -> None:
@@ -304,7 +311,7 @@ class Ownership:
         return first
 
 
-def _long_enough(table: NDArray[np.generic], length: int) -> NDArray[np.generic]:
+def _long_enough(table: NDArray[_Scalar], length: int) -> NDArray[_Scalar]:
     """Return the table, or a copy of it with at least twice its room, zeros at the end."""
     if length <= len(table):
         return table

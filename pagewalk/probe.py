@@ -8,7 +8,6 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pagewalk._native.procfs import read_words
 from pagewalk.abi import KPF, PFRAME_MASK, PM
@@ -61,30 +60,27 @@ def probe(procfs: ProcFS, files: FrameFiles) -> Probe:
 
 def _probe(pagemap: int, files: FrameFiles) -> Probe:
     with mmap.mmap(-1, 2 * HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
-        view = np.frombuffer(memory, np.uint8)
-        address = int(view.__array_interface__["data"][0])
-        aligned = -(-address // HUGE) * HUGE
-        offset = aligned - address
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            with contextlib.suppress(OSError):  # EINVAL from a kernel without huge pages
-                memory.madvise(mmap.MADV_HUGEPAGE, offset, HUGE)
-        view[offset] = 1
-        entry = _words(pagemap, aligned // mmap.PAGESIZE, 1)
-        pfn = int(entry[0]) & PFRAME_MASK if len(entry) and int(entry[0]) & PM.PRESENT else 0
-        if not pfn:
+        address = int(np.frombuffer(memory, np.uint8).__array_interface__["data"][0])
+        offset = -address % HUGE
+        with contextlib.suppress(OSError):  # EINVAL from a kernel without huge pages
+            memory.madvise(mmap.MADV_HUGEPAGE, offset, HUGE)
+        memory[offset] = 1
+        entry = _word(pagemap, (address + offset) // mmap.PAGESIZE)
+        pfn = entry & PFRAME_MASK
+        if not entry & PM.PRESENT or not pfn:
             return Probe(frames_visible=False)
-        flags = _words(files.flags, pfn, 1)
-        ksm_known = not (len(flags) and int(flags[0]) & KPF.KSM)
+        flags = _word(files.flags, pfn)
         mapcount = "page"
-        if len(flags) and int(flags[0]) & KPF.THP:
+        if flags & KPF.THP:
             # One page of the folio is unmapped: its own mapcount is 0, but an average is never 0.
             memory.madvise(mmap.MADV_DONTNEED, offset + mmap.PAGESIZE, mmap.PAGESIZE)
-            count = _words(files.count, pfn + 1, 1)
-            mapcount = "folio-average" if len(count) and count[0] else "page"
-        del view
-        return Probe(True, ksm_known, mapcount)
+            if _word(files.count, pfn + 1):
+                mapcount = "folio-average"
+        return Probe(True, not flags & KPF.KSM, mapcount)
 
 
-def _words(fd: int, first: int, count: int) -> NDArray[np.uint64]:
-    out = np.zeros(count, np.uint64)
-    return out[: read_words(fd, first, out)]
+def _word(fd: int, number: int) -> int:
+    """Return a word of a file, 0 where it ends before."""
+    out = np.zeros(1, np.uint64)
+    read_words(fd, number, out)
+    return int(out[0])

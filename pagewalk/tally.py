@@ -93,7 +93,8 @@ class FactTable:
     @cached_property
     def hidden(self) -> Ints:
         """Mappings of each of a row's frames that the kernel counts beyond the seen ones."""
-        return np.maximum(self.mapcount - self.seen, 0)
+        beyond: Ints = np.maximum(self.mapcount - self.seen, 0)
+        return beyond
 
     @cached_property
     def in_rss(self) -> NDArray[np.bool_]:
@@ -108,7 +109,8 @@ class FactTable:
 
 
 def _has(flags: NDArray[np.uint64], bit: KPF) -> NDArray[np.bool_]:
-    return (flags & np.uint64(bit)) != 0
+    has: NDArray[np.bool_] = (flags & np.uint64(bit)) != 0
+    return has
 
 
 def kinds_of(flags: NDArray[np.uint64], mapcount: Ints, seen_as_file: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -157,7 +159,8 @@ class Sums:
 
     def frames(self, name: str) -> Ints:
         """Return a column summed over distinct frames."""
-        return self.once[:, self.names.index(name)]
+        column: Ints = self.once[:, self.names.index(name)]
+        return column
 
     def pages(self, name: str) -> Ints:
         """Return a column summed over mapped pages."""
@@ -259,6 +262,8 @@ def regroup(sets: OwnerSets, group: Ints) -> tuple[OwnerSets, NDArray[np.uint32]
         For each set its number in ``grouped``.
     """
     n = len(sets)
+    if not len(group):
+        group = np.full(1, -1, np.int64)  # nobody was read: the roots' label 0 has no group all the same
     new_of = np.zeros(n, np.uint32)
     keys = np.zeros((max(n, 1), 3), np.uint64)
     slots = np.zeros(1 << (2 * max(n, 2) - 1).bit_length(), np.uint32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,27 +127,31 @@ def parse_maps(text: bytes, path: str = "maps") -> VMAs:
         A line is not of the kernel's form (fs/proc/task_mmu.c:show_map_vma).
     """
     n = native.count_lines(text)
-    columns = {
-        "start": np.empty(n, np.uint64),
-        "end": np.empty(n, np.uint64),
-        "offset": np.empty(n, np.uint64),
-        "inode": np.empty(n, np.uint64),
-        "major": np.empty(n, np.uint32),
-        "minor": np.empty(n, np.uint32),
-        "perms": np.empty(n, np.uint8),
-        "name_at": np.empty(n, np.uint32),
-        "name_len": np.empty(n, np.uint32),
-    }
-    rows = native.parse(text, *(columns[field.name] for field in fields(VMAs) if field.name != "text"))
+    vmas = VMAs(
+        start=np.empty(n, np.uint64),
+        end=np.empty(n, np.uint64),
+        offset=np.empty(n, np.uint64),
+        inode=np.empty(n, np.uint64),
+        major=np.empty(n, np.uint32),
+        minor=np.empty(n, np.uint32),
+        perms=np.empty(n, np.uint8),
+        name_at=np.empty(n, np.uint32),
+        name_len=np.empty(n, np.uint32),
+        text=text,
+    )
+    rows = native.parse(
+        text, vmas.start, vmas.end, vmas.offset, vmas.inode, vmas.major, vmas.minor, vmas.perms, vmas.name_at,
+        vmas.name_len,
+    )  # fmt: skip
     if rows < 0:
         line = text.split(b"\n")[-rows - 1]
         raise ParseError(path, -rows, f"a mapping from {os.fsdecode(line[:120])!r}")
     # Where a VMA changed between two reads of the file the kernel goes on from the address it had reached
     # (fs/proc/task_mmu.c:m_start): lines never overlap. If they do the text is not the kernel's.
-    if n and (columns["start"][1:] < columns["end"][:-1]).any():
-        line_number = int(np.flatnonzero(columns["start"][1:] < columns["end"][:-1])[0]) + 2
-        raise ParseError(path, line_number, "a mapping that overlaps the one before it")
-    return VMAs(**columns, text=text)
+    overlaps = np.flatnonzero(vmas.start[1:] < vmas.end[:-1])
+    if len(overlaps):
+        raise ParseError(path, int(overlaps[0]) + 2, "a mapping that overlaps the one before it")
+    return vmas
 
 
 def perms_text(perms: int) -> str:

@@ -177,11 +177,14 @@ def _forget_vanished(state: _State) -> None:
     """Drop the address spaces that are gone by now: nothing the kernel says of frames from here on counts them."""
     listed = set(state.procfs.pids())
     for space in state.read:
-        if space.whole:
-            space.candidate.pids[:] = [pid for pid in space.candidate.pids if pid in listed]
-            space.whole = bool(space.candidate.pids)
-            if not space.whole:
-                state.listing.vanished.add(space.pid)
+        if not space.whole:
+            continue
+        alive = [pid for pid in space.candidate.pids if pid in listed]
+        state.listing.vanished.update(set(space.candidate.pids) - set(alive))
+        if alive:
+            space.candidate.pids = alive
+        else:
+            space.whole = False
     if not state.plan.alone:
         for pid in sorted(listed - state.listing.known):
             state.gaps.append(Gap(pid, "memory", "the process started while the walk was ending"))

@@ -2,6 +2,7 @@
 
 import os
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from pw cimport (
@@ -43,6 +44,8 @@ def read_wanted(int fd, uint64_t base, const uint32_t[::1] owner not None, uint6
     return words, reads, missing
 
 
+@cython.final
+@cython.auto_pickle(False)
 cdef class Interned:
     """Three-word keys numbered in order of arrival, in the caller's arrays."""
 
@@ -70,6 +73,8 @@ cdef class Interned:
         pw_intern_rehash(&self.table)
 
 
+@cython.final
+@cython.auto_pickle(False)
 cdef class Tally:
     """Counts frames by (owner set, (mapcount, flags, memcg))."""
 

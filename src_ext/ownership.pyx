@@ -1,5 +1,6 @@
 """The fold: an address space's entries move each frame they map to the owner set that has this owner too."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from pw cimport (
@@ -15,6 +16,8 @@ cdef enum:
     C_ROOT_FILE = 2
 
 
+@cython.final
+@cython.auto_pickle(False)
 cdef class Fold:
     """The owner sets (a trie), and the address space being folded into them."""
 

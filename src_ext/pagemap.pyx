@@ -2,6 +2,7 @@
 
 import os
 
+cimport cython
 from libc.errno cimport EINVAL, ENOTTY
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -17,6 +18,8 @@ cdef enum:
     SCAN_PAGES = 32768   # the most pages one scan may report: it holds mmap_lock all the while
 
 
+@cython.final
+@cython.auto_pickle(False)
 cdef class Reader:
     """Fills ``entries`` again and again with what ``ranges`` of one pagemap hold."""
 

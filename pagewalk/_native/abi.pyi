@@ -1,0 +1,1 @@
+CONSTANTS: dict[str, int]

@@ -1,0 +1,33 @@
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+def read_wanted(
+    fd: int, base: int, owner: NDArray[np.uint32], out: NDArray[np.uint64], bridge: int
+) -> tuple[int, int, int]: ...
+
+@final
+class Interned:
+    @property
+    def used(self) -> int: ...
+    def use(self, slots: NDArray[np.uint32], keys: NDArray[np.uint64]) -> None: ...
+
+@final
+class Tally:
+    head_reads: int
+    headless: int
+    def __init__(self, words: Interned, rows: Interned) -> None: ...
+    def count(
+        self,
+        base: int,
+        start: int,
+        owner: NDArray[np.uint32],
+        mapcount: NDArray[np.uint64],
+        flags: NDArray[np.uint64],
+        cgroup: NDArray[np.uint64],
+        fd_flags: int,
+        fd_cgroup: int,
+        frames: NDArray[np.int64],
+        row_of: NDArray[np.uint32],
+    ) -> int: ...
