@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import pagewalk
 import truth
 from checks import Look, expect, expect_kernel, process, region
 from pagewalk.procfs import Process, ProcFS
@@ -155,7 +156,7 @@ def test_hundreds_of_processes_starting_and_dying(stage: Stage, look: Look) -> N
         stage.spawn("churn", "12")
     before = forks()
     until(lambda: forks() - before > 100, "the machine to be busy")
-    snapshots = []
+    snapshots: list[pagewalk.Snapshot] = []
     deadline = time.monotonic() + 6
     while len(snapshots) < 3 or (len(snapshots) < 8 and time.monotonic() < deadline):
         snapshots.append(look())

@@ -77,7 +77,7 @@ def test_a_process(stage: Stage, look: Look, comm: bytes) -> None:
 
 def test_a_program_file_and_its_arguments(stage: Stage, look: Look, tmp_path: Path) -> None:
     program = os.fsencode(tmp_path) + b"/odd \n) \xe9 (deleted)"
-    shutil.copy(stage.program, program)
+    shutil.copy(stage.program, os.fsdecode(program))
     agent = stage.start(program, "an argument", "", "néw\nline")
     snapshot = look()
     row = process(snapshot, agent)

@@ -13,7 +13,7 @@ import pytest
 import pagewalk
 import truth
 from checks import Look
-from workloads import PAGE, Stage
+from workloads import PAGE, Region, Stage
 
 ATTEMPTS = 6
 LARGE = 8 << 30
@@ -55,7 +55,7 @@ def own_aliases(pid: int) -> bool:
         if vma.stop - vma.start > LARGE:
             return True
         if vma.name != "[vsyscall]":
-            seen.update(truth.present(pid, truth.Region(vma.start, vma.stop - vma.start)))
+            seen.update(truth.present(pid, Region(vma.start, vma.stop - vma.start)))
     return any(n > 1 and not truth.flags(pfn) & truth.KPF_ZERO_PAGE for pfn, n in seen.items())
 
 
@@ -100,7 +100,7 @@ def _swapped_shmem(pid: int, kernel: dict[str, int]) -> int:
     own = 0
     for vma in truth.vmas(pid):
         if vma.name != "[vsyscall]":
-            entries = truth.pagemap(pid, truth.Region(vma.start, vma.stop - vma.start))
+            entries = truth.pagemap(pid, Region(vma.start, vma.stop - vma.start))
             own += PAGE * sum(truth.swapped(entry) for entry in entries)
     return kernel["swap"] - own
 

@@ -54,21 +54,9 @@ def test_frames(busy: tuple[Agent, Region]) -> None:
 
 def test_maps(busy: tuple[Agent, Region]) -> None:
     agent, memory = busy
-    table = pagewalk.read_maps(agent.pid)
-    assert [(int(row["start"]), int(row["end"]), row["perms"], row["name"]) for row in _rows(table)] == [
-        (vma.start, vma.stop, vma.perms, vma.name) for vma in truth.vmas(agent.pid)
-    ]
-    assert memory.start in [int(row["start"]) for row in _rows(table)]
-
-
-def _rows(table: pagewalk.Table) -> list[dict]:
-    return [
-        {
-            name: int(value, 16) if isinstance(value, str) and name in ("start", "end") else value
-            for name, value in row.items()
-        }
-        for row in table
-    ]
+    rows = list(pagewalk.read_maps(agent.pid))
+    assert [truth.Vma(row["start"], row["end"], row["perms"], row["name"]) for row in rows] == truth.vmas(agent.pid)
+    assert memory.start in [row["start"] for row in rows]
 
 
 def test_smaps_rollup(busy: tuple[Agent, Region]) -> None:

@@ -105,17 +105,20 @@ def test_root_of_a_user_namespace_and_pid_namespace() -> None:
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize(
-    ("code", "before"),
+    ("code", "before", "told"),
     [
-        pytest.param(WITHOUT_ADMIN + COMMAND, (), id="no-capability"),
-        pytest.param(WITHOUT_ADMIN + REFUSED_BEFORE + AS_NOBODY + COMMAND, (), id="nobody"),
-        pytest.param(COMMAND, NAMESPACE, id="namespace"),
+        # Who is root already is told what takes the right away; another user, what to run instead.
+        pytest.param(WITHOUT_ADMIN + COMMAND, (), "--privileged", id="no-capability"),
+        pytest.param(WITHOUT_ADMIN + REFUSED_BEFORE + AS_NOBODY + COMMAND, (), "run:", id="nobody"),
+        pytest.param(COMMAND, NAMESPACE, "--privileged", id="namespace"),
     ],
 )
-def test_the_command_says_so_once(code: str, before: tuple[str, ...]) -> None:
+def test_the_command_says_so_once(code: str, before: tuple[str, ...], told: str) -> None:
     result = python(code, *before)
     assert result.returncode == 77, result.stderr
     assert result.stdout == ""
     assert result.stderr.startswith("pagewalk: ")
-    assert "sudo" in result.stderr
+    assert result.stderr.count("pagewalk: ") == 1
+    assert told in result.stderr
+    assert "--kernel-pss" in result.stderr
     assert "Traceback" not in result.stderr

@@ -32,7 +32,7 @@ def slots(agent: Agent, memory: Region) -> set[int]:
 
 def expect_swap(figures: dict[str, int], pages: int, pss: Fraction | int, uss: int) -> None:
     assert (figures["swap"], figures["swap_uss"]) == (pages * PAGE, uss * PAGE)
-    assert abs(figures["swap_pss"] - pss * PAGE) <= 1
+    assert abs(Fraction(figures["swap_pss"]) - pss * PAGE) <= 1
 
 
 def test_paged_out(stage: Stage, look: Look, swap: object) -> None:
