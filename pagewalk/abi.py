@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import IntFlag
 
-__all__ = ["KPF", "MAX_SWAPFILES_LEAST", "PFRAME_MASK", "PM", "SWAP_OFFSET_SHIFT", "SWAP_TYPE_MASK"]
+__all__ = ["KPF", "MAX_SWAPFILES_LEAST", "PFRAME_MASK", "PM", "SWAP_OFFSET_SHIFT", "SWAP_TYPE_MASK", "VM", "perms_text"]
 
 
 class PM(IntFlag):
@@ -76,3 +76,33 @@ class KPF(IntFlag):
     SOFTDIRTY = 1 << 40
     ARCH_2 = 1 << 41
     ARCH_3 = 1 << 42
+
+
+class VM(IntFlag):
+    """Permissions of a VMA, as in ``/proc/PID/maps`` (include/linux/mm.h, ``VM_*``)."""
+
+    READ = 1
+    WRITE = 2
+    EXEC = 4
+    SHARED = 8
+
+
+def perms_text(perms: int) -> str:
+    """Return permissions as the kernel writes them, ``rw-p``.
+
+    Parameters
+    ----------
+    perms : int
+        Sum of `VM` bits.
+
+    Returns
+    -------
+    str
+        Four letters.
+    """
+    return (
+        ("r" if perms & VM.READ else "-")
+        + ("w" if perms & VM.WRITE else "-")
+        + ("x" if perms & VM.EXEC else "-")
+        + ("s" if perms & VM.SHARED else "p")
+    )

@@ -55,7 +55,7 @@ class MappingFacts:
     start, end, offset, inode : ndarray of uint64
         Addresses and offset in bytes.
     perms : ndarray of uint8
-        Sum of vmas.READ, WRITE, EXEC, SHARED.
+        Sum of `abi.VM` bits.
     name : list of str
         Names.
     vma, row, pages : ndarray of int64

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pagewalk import frames, pagemap, smaps, vmas
+from pagewalk.abi import perms_text
 from pagewalk.procfs import ProcFS
 from pagewalk.table import Column, Table, objects
 
@@ -68,7 +69,7 @@ def read_maps(pid: int, root: str = "/proc") -> Table:
     data: dict[str, NDArray[np.generic]] = {
         "start": found.start,
         "end": found.end,
-        "perms": objects([vmas.perms_text(perms) for perms in found.perms.tolist()]),
+        "perms": objects([perms_text(perms) for perms in found.perms.tolist()]),
         "offset": found.offset,
         "major": found.major.astype(np.int64),
         "minor": found.minor.astype(np.int64),

@@ -249,7 +249,8 @@ class KernelEstimate:
         Table
             The columns of `Snapshot.processes`; ``uss`` and ``shared`` are the kernel's Private and Shared.
         """
-        return process.estimated_processes(self._estimate, select)
+        estimate = self._estimate
+        return process.estimated_processes(estimate.spaces, estimate.figures, estimate.unknown, select)
 
     def coverage(self) -> dict[str, int]:
         """Return how many processes were read, refused, and gone.

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from pagewalk._native import vmas as native
 from pagewalk.errors import ParseError
 
-__all__ = ["EXEC", "READ", "SHARED", "WRITE", "VMAs", "parse_maps", "perms_text"]
-
-READ, WRITE, EXEC, SHARED = 1, 2, 4, 8
+__all__ = ["VMAs", "parse_maps"]
 
 # Never memory of the process: vsyscall has no page table of its own, and the vvar pages are special PTEs (VM_PFNMAP,
 # from 7.3 VM_MIXEDMAP: lib/vdso/datastore.c:vdso_install_vvar_mapping) that no Rss counts.
@@ -35,7 +33,7 @@ class VMAs:
     major, minor : ndarray of uint32
         Device of the file.
     perms : ndarray of uint8
-        Sum of READ, WRITE, EXEC and SHARED.
+        Sum of `abi.VM` bits.
     name_at, name_len : ndarray of uint32
         Where the name stands in ``text`` and its length in bytes.
     text : bytes
@@ -152,13 +150,3 @@ def parse_maps(text: bytes, path: str = "maps") -> VMAs:
     if len(overlaps):
         raise ParseError(path, int(overlaps[0]) + 2, "a mapping that overlaps the one before it")
     return vmas
-
-
-def perms_text(perms: int) -> str:
-    """Return permissions as the kernel writes them, ``rw-p``."""
-    return (
-        ("r" if perms & READ else "-")
-        + ("w" if perms & WRITE else "-")
-        + ("x" if perms & EXEC else "-")
-        + ("s" if perms & SHARED else "p")
-    )

@@ -53,7 +53,6 @@ cdef extern from "pw_abi.h" nogil:
     const uint64_t PW_KPF_SOFTDIRTY
     const uint64_t PW_KPF_ARCH_2
     const uint64_t PW_KPF_ARCH_3
-    const uint64_t PW_KPF_OF_FOLIO
 
 
 CONSTANTS = {
@@ -106,5 +105,4 @@ CONSTANTS = {
     "KPF_SOFTDIRTY": PW_KPF_SOFTDIRTY,
     "KPF_ARCH_2": PW_KPF_ARCH_2,
     "KPF_ARCH_3": PW_KPF_ARCH_3,
-    "KPF_OF_FOLIO": PW_KPF_OF_FOLIO,
 }

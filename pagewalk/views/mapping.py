@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewalk.abi import KPF
+from pagewalk.abi import KPF, perms_text
 from pagewalk.errors import PagewalkError
 from pagewalk.facts import Facts
 from pagewalk.groups import Selection
@@ -16,7 +16,6 @@ from pagewalk.shares import PART_BITS, Shares, apportion, divide
 from pagewalk.table import Column, Table, objects
 from pagewalk.tally import ANON, FIGURES, FILE, HUGETLB, SHMEM, times_of
 from pagewalk.views.figures import FIGURE_COLUMNS, unknown_figures
-from pagewalk.vmas import perms_text
 
 __all__ = ["COLUMNS", "mappings"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewalk.estimate import Estimate
 from pagewalk.facts import Facts
 from pagewalk.groups import Selection, Spaces
 from pagewalk.table import Column, Table, objects
@@ -45,13 +44,22 @@ def processes(facts: Facts, selection: Selection | None = None) -> Table:
     return _table(facts.spaces, rows, facts.process_figures, unknown_figures(facts, len(rows)))
 
 
-def estimated_processes(estimate: Estimate, selection: Selection | None = None) -> Table:
+def estimated_processes(
+    spaces: Spaces,
+    figures: dict[str, NDArray[np.int64]],
+    unknown: dict[str, NDArray[np.bool_]],
+    selection: Selection | None = None,
+) -> Table:
     """Make the same table of the kernel's own estimate; ``uss`` and ``shared`` are its Private and Shared.
 
     Parameters
     ----------
-    estimate : Estimate
-        What smaps_rollup says.
+    spaces : Spaces
+        The address spaces.
+    figures : dict of str to ndarray of int64
+        FIGURES in bytes.
+    unknown : dict of str to ndarray of bool
+        Where a figure is unknown.
     selection : Selection, optional
         Which to show.
 
@@ -60,9 +68,8 @@ def estimated_processes(estimate: Estimate, selection: Selection | None = None) 
     Table
         COLUMNS; what the kernel does not say is unknown.
     """
-    rows = _rows(estimate.spaces, selection)
-    unknown = {name: mask[rows] for name, mask in estimate.unknown.items()}
-    return _table(estimate.spaces, rows, estimate.figures, unknown)
+    rows = _rows(spaces, selection)
+    return _table(spaces, rows, figures, {name: mask[rows] for name, mask in unknown.items()})
 
 
 def _rows(spaces: Spaces, selection: Selection | None) -> NDArray[np.intp]:
