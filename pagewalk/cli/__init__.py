@@ -26,11 +26,11 @@ HELP = """\
 pagewalk says exactly who owns every page of a Linux machine's RAM.
 
 examples:
-  sudo pagewalk                           where memory is: kinds, programs, shared sets
+  sudo pagewalk                           memory by kind, top programs, sharing
   sudo pagewalk --by process              every process, the biggest first
-  sudo pagewalk --by program -P postgres  a program's processes counted once
-  sudo pagewalk --by mapping -p 1234      what one process maps, and what only it maps
-  sudo pagewalk -f json -o memory.json    everything, for another program
+  sudo pagewalk --by program -P postgres  a program's processes, counted once
+  sudo pagewalk --by mapping -p 1234      what one process maps and shares
+  sudo pagewalk -f json -o memory.json    the summary for another program
   pagewalk doctor                         what this machine allows
 
 commands:
@@ -39,7 +39,7 @@ commands:
 
 Options without a verb are those of report: see `pagewalk help report`.
   -h, --help     this text
-  -V, --version  versions of pagewalk, Python, numpy and the kernel, and the page size
+  -V, --version  versions of pagewalk, Python, numpy and kernel; the page size
 """
 
 

@@ -27,7 +27,8 @@ examples:
   sudo pagewalk doctor         the same for root
   pagewalk doctor -f json      for a bug report or a program
 
-exit codes: 0 the report can run, 69 the kernel lacks the interface, 77 no privilege
+exit codes: 0 the report can run, 69 the kernel lacks the interface,
+77 no privilege
 """
 
 

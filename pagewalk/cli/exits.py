@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from enum import IntEnum
 
 __all__ = ["Exit", "Stop", "say"]
@@ -37,9 +38,9 @@ def say(message: str) -> None:
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     first, *rest = message.split("\n")
     lines = [f"pagewalk: {first}", *rest]
-    try:
+    # What was written so far comes first, on a terminal that shows both.
+    with suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
+    with suppress(OSError, ValueError, AttributeError):
         sys.stderr.write("".join(visible(line, encoding) + "\n" for line in lines))
         sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        pass

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pagewalk.cli.arrange import section_of
 from pagewalk.cli.exits import Exit, Stop
-from pagewalk.cli.remarks import machine_line
+from pagewalk.cli.remarks import machine_line, read_line
 from pagewalk.cli.views import VIEWS
 from pagewalk.cli.wishes import Wishes
 from pagewalk.render.screen import Screen
@@ -21,16 +21,18 @@ __all__ = ["SOURCE", "kernel_answer"]
 
 SOURCE = "kernel"
 REMARK = (
-    "the kernel's own figures (smaps_rollup), not counted by pagewalk: where it keeps only average mapcounts, estimates"
+    "These are the kernel's own figures (smaps_rollup), not counted by pagewalk;"
+    " where the kernel keeps only average mapcounts, estimates."
 )
 
 
 def kernel_answer(args: Namespace, wishes: Wishes) -> tuple[Screen, Table]:
-    """Ask the kernel instead of walking; return what to show, and the processes it told this user nothing of."""
-    from pagewalk.procfs import ProcFS
-    from pagewalk.snapshot import kernel_processes
+    """Ask the kernel instead of walking; return what to show and the gaps."""
+    from pagewalk.snapshot import kernel_estimate
 
-    table = marked(selected(kernel_processes(), wishes))
+    estimate = kernel_estimate()
+    host, coverage, gaps = estimate.host, estimate.coverage(), estimate.gaps()
+    table = marked(estimate.processes(wishes.select(estimate)))
     if not len(table):
         raise Stop(Exit.NOTHING, f"no process matches {wishes}" if wishes else "no process can be read")
     view = VIEWS["process"]
@@ -38,41 +40,14 @@ def kernel_answer(args: Namespace, wishes: Wishes) -> tuple[Screen, Table]:
         # In every record, whichever columns are asked for; a screen says it above and below the table.
         view = replace(view, plain=f"source {view.plain}")
         args.columns = ["source", *args.columns] if args.columns else None
-    host = {**ProcFS().host(), "page_size": os.sysconf("SC_PAGESIZE")}
-    gaps = unread(table)
-    remarks = [REMARK]
-    if len(gaps):
-        remarks.append(f"? of {len(gaps)} processes: uid {os.geteuid()} may not read theirs")
+    why = f" (uid {os.geteuid()} may read its own only)" if coverage["refused"] and os.geteuid() != 0 else ""
     screen = Screen(
         sections=(section_of("process", table, view, args),),
         heading=(machine_line(host), "the kernel's own figures"),
-        remarks=tuple(remarks),
-        facts={"figures": SOURCE, "host": host, "gaps": gaps},
+        remarks=(REMARK, read_line(coverage) + why),
+        facts={"host": host, "coverage": coverage, "gaps": gaps},
     )
     return screen, gaps
-
-
-def selected(table: Table, wishes: Wishes) -> Table:
-    """Return the rows that are meant."""
-    import numpy as np
-
-    def is_meant(row: dict[str, Any]) -> bool:
-        return wishes.meets(row["pids"] or [row["pid"]], lambda: row["comm"], lambda: row["uid"], lambda: row["cgroup"])
-
-    return table.where(np.array([is_meant(row) for row in table], np.bool_))
-
-
-def unread(table: Table) -> Table:
-    """Return the processes without figures as gaps."""
-    from pagewalk.table import Column, Table, objects
-
-    pids = table["pid"][table.unknown("rss")]
-    columns = (Column("pid", "id", "process"), Column("what", "text", "missing"), Column("reason", "text", "why"))
-    reason = f"not readable by uid {os.geteuid()}"
-    return Table(
-        columns,
-        {"pid": pids, "what": objects(["smaps_rollup"] * len(pids)), "reason": objects([reason] * len(pids))},
-    )
 
 
 def marked(table: Table) -> Table:

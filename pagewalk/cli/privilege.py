@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
 import site
 import sys
@@ -21,6 +23,9 @@ def refusal(reason: str, arguments: list[str]) -> str:
     arguments : list of str
         The arguments given, for the command to repeat.
     """
+    if os.geteuid() != 0:
+        # Whichever file was refused first, this is what is the matter.
+        reason = f"the kernel hides physical page numbers from uid {os.geteuid()} (needs CAP_SYS_ADMIN)"
     lines = [reason]
     if os.geteuid() != 0:
         lines.append(f"  run:        {as_root(shlex.join([*own_command(), *(arguments or ['report'])]))}")
@@ -36,7 +41,8 @@ def as_root(command: str) -> str:
     for program in ("sudo", "doas"):
         if in_path(program):
             return f"{program} {command}"
-    return f"su -c {shlex.quote(command)}"
+    escaped = re.sub(r'(["\\$`])', r"\\\1", command)
+    return f'su -c "{escaped}"'
 
 
 def in_path(program: str) -> bool:
@@ -72,7 +78,7 @@ def own_command() -> list[str]:
         return [python, "-I", "-m", "pagewalk"]
     return [
         *(python, "-I", "-c"),
-        f"import sys; sys.path += {elsewhere!r}; from pagewalk.cli import main; sys.exit(main())",
+        f"import sys; sys.path += {json.dumps(elsewhere)}; from pagewalk.cli import main; sys.exit(main())",
     ]
 
 

@@ -10,15 +10,15 @@ from pagewalk.render.units import duration, iec
 if TYPE_CHECKING:
     from pagewalk.table import Table
 
-__all__ = ["coverage_line", "gap_lines", "heading", "machine_line"]
+__all__ = ["count", "coverage_line", "gap_lines", "heading", "machine_line", "read_line"]
 
 
 def heading(host: Mapping[str, Any], coverage: Mapping[str, Any]) -> tuple[str, str]:
     """Return the left and the right part of the first line of a screen."""
     read = coverage["processes"]
     seen = read + coverage["refused"] + coverage["vanished"]
-    processes = f"{read} of {seen}" if seen != read else f"{read}"
-    return machine_line(host), f"read {processes} processes in {duration(host['seconds'])}"
+    processes = f"{read} of {count(seen, 'process')}" if seen != read else count(read, "process")
+    return machine_line(host), f"read {processes} in {duration(host['seconds'])}"
 
 
 def machine_line(host: Mapping[str, Any]) -> str:
@@ -39,11 +39,17 @@ def coverage_line(host: Mapping[str, Any], coverage: Mapping[str, Any]) -> str:
     but = "all" if explained == mapped else f"all but {size((mapped - explained) * page)}"
     hidden = size(coverage["hidden_frames"] * page)
     return (
-        f"{coverage['processes']} processes read, {coverage['refused']} refused, {coverage['vanished']} vanished;"
+        f"{read_line(coverage)};"
         f" {count(coverage['hidden_mappings'], 'hidden mapping')} of {hidden};"
         f" {but} of {size(mapped * page)} mapped explained;"
         f" {duration(host['seconds'])}, longest lock hold {duration(host['longest_lock_hold_ns'] / 1e9)}"
     )
+
+
+def read_line(coverage: Mapping[str, Any]) -> str:
+    """Return how many processes were read, and how many not."""
+    read = count(coverage["processes"], "process")
+    return f"{read} read, {coverage['refused']} refused, {coverage['vanished']} vanished"
 
 
 def gap_lines(gaps: Table) -> list[str]:
@@ -57,7 +63,7 @@ def gap_lines(gaps: Table) -> list[str]:
 
 def count(number: int, what: str) -> str:
     """Return a number of things, in the plural where it is one."""
-    return f"{number} {what}" + ("" if number == 1 else "s")
+    return f"{number} {what}" + ("" if number == 1 else "es" if what.endswith("s") else "s")
 
 
 def size(number: int) -> str:

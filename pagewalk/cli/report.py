@@ -11,11 +11,10 @@ from pagewalk.cli.arrange import check_columns, column_list, section_of, summary
 from pagewalk.cli.exits import Exit, Stop, say
 from pagewalk.cli.output import MACHINE, check_new_file, colors_of, destination, renderer, screen_size
 from pagewalk.cli.progress import ProgressBar
-from pagewalk.cli.remarks import coverage_line, gap_lines, heading
+from pagewalk.cli.remarks import count, coverage_line, gap_lines, heading
 from pagewalk.cli.report_options import options
 from pagewalk.cli.views import VIEWS
 from pagewalk.cli.wishes import Wishes
-from pagewalk.errors import PagewalkError
 from pagewalk.render.screen import Screen, Section, Style
 
 if TYPE_CHECKING:
@@ -51,14 +50,15 @@ def run(arguments: list[str]) -> int:
     else:
         screen, gaps = walked_answer(args, wishes)
     write(screen, args)
-    if not args.quiet and args.format != "text":
+    # A screen has them at its foot, JSON in itself.
+    if not args.quiet and args.format not in ("text", "json"):
         for remark in screen.remarks:
             say(remark)
     if args.verbose:
         for line in gap_lines(gaps):
             say(line)
     if args.strict and len(gaps):
-        say(f"{len(gaps)} gaps, so exit {Exit.GAPS:d} (--strict); -v names them")
+        say(f"{count(len(gaps), 'gap')} under --strict, so exit {Exit.GAPS:d}; -v says what could not be seen")
         return Exit.GAPS
     return Exit.OK
 
@@ -108,10 +108,7 @@ def check(args: Namespace, selection: Wishes) -> None:
 def walked_answer(args: Namespace, wishes: Wishes) -> tuple[Screen, Table]:
     """Walk the machine; return what to show and the gaps."""
     snapshot = take_walk(args, wishes)
-    try:
-        selection = select(snapshot, args) if wishes else None
-    except PagewalkError as error:
-        raise Stop(Exit.NOTHING, str(error)) from error
+    selection = wishes.select(snapshot)
     if args.by == "summary":
         sections = summary_sections(snapshot.kinds(), snapshot.programs(selection), snapshot.sharing(selection), args)
     else:
@@ -145,11 +142,6 @@ def take_walk(args: Namespace, wishes: Wishes) -> Snapshot:
             raise Stop(Exit.NOTHING, f"no process matches {wishes}")
     with ProgressBar(not args.quiet) as progress:
         return walk(progress=progress, **how)
-
-
-def select(snapshot: Snapshot, args: Namespace) -> Any:
-    """Return the selection of a snapshot's address spaces."""
-    return snapshot.select(pids=args.pid, programs=args.program, users=args.user, cgroups=args.cgroup)
 
 
 def need_rows(sections: Sequence[Section], by: str, wishes: Wishes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
+
 from pagewalk.cli.options import Parser, pids, positive
 from pagewalk.cli.output import FORMATS
 from pagewalk.cli.views import VIEWS
@@ -12,25 +14,28 @@ EXAMPLES = """\
 pagewalk report: who owns the memory of this machine, exactly
 
 examples:
-  sudo pagewalk                              the summary: kinds, top programs, top shared sets
-  sudo pagewalk --by process -s uss -n 20    the 20 processes with most memory of their own
+  sudo pagewalk                            the summary
+  sudo pagewalk --by process -s uss -n 20  the most memory of their own
   sudo pagewalk --by program -P 'postgres|pgbouncer'
-                                             programs, each frame counted once
+                                           programs, each frame counted once
   sudo pagewalk --by mapping -p 1234 -s start
-                                             the address space of one process
-  sudo pagewalk --by sharing -u www-data     who shares with this user's processes
-  sudo pagewalk --alone -p 1234              one large process, without walking the others
-  sudo pagewalk --by process -b | awk '{ sum += $3 } END { print sum }'   sum of PSS in bytes
+                                           the address space of one process
+  sudo pagewalk --by sharing -u www-data   who shares with this user's processes
+  sudo pagewalk --alone -p 1234            one large process and no other
+  sudo pagewalk --by process -b | awk '{ sum += $3 } END { print sum }'
+                                           the sum of PSS, in bytes
   sudo pagewalk -f json | jq '.program[0]'
-  pagewalk report --kernel-pss               without root: the kernel's own estimate
+  pagewalk report --kernel-pss             without root: the kernel's estimate
 """
 
 ENVIRONMENT = """\
-PAGEWALK_NAME in the environment sets the default of --name (PAGEWALK_FORMAT=json, PAGEWALK_BYTES=1);
-NO_COLOR, FORCE_COLOR, COLUMNS and LINES are followed.
+PAGEWALK_NAME in the environment sets the default of --name
+(PAGEWALK_FORMAT=json, PAGEWALK_BYTES=1). NO_COLOR, FORCE_COLOR, COLUMNS and
+LINES are followed.
 
-exit codes: 0 ok, 1 failure, 2 wrong usage, 3 nothing matched, 4 gaps under --strict,
-69 the kernel lacks the interface, 77 no privilege, 130 interrupted, 141 the reader went away
+exit codes: 0 ok, 1 failure, 2 wrong usage, 3 nothing matched, 4 gaps under
+--strict, 69 the kernel lacks the interface, 77 no privilege, 130 interrupted,
+141 the reader of the output went away
 """
 
 
@@ -93,5 +98,5 @@ def words(text: str) -> list[str]:
     """Read ``A,B``."""
     names = [word.strip() for word in text.split(",")]
     if not all(names):
-        raise ValueError
+        raise ArgumentTypeError(f"{text!r} is no list of columns: give A,B")
     return names

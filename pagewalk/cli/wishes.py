@@ -1,17 +1,19 @@
-"""Whose memory was asked about: ``-p``, ``-P``, ``-u`` and ``-c``, for when there is no snapshot to select from."""
+"""Whose memory was asked about: ``-p``, ``-P``, ``-u`` and ``-c``, checked before a walk that may last."""
 
 from __future__ import annotations
 
 import re
 from argparse import Namespace
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pagewalk.cli.exits import Exit, Stop
+from pagewalk.errors import PagewalkError
 
 if TYPE_CHECKING:
-    from pagewalk.procfs import ProcFS
+    from pagewalk.groups import Selection
+    from pagewalk.procfs import Process, ProcFS
+    from pagewalk.snapshot import KernelEstimate, Snapshot
 
 __all__ = ["Wishes"]
 
@@ -45,24 +47,21 @@ class Wishes:
             given += [f"{option} {value}" for value in values]
         return " ".join(given)
 
-    def meets(
-        self, pids: Iterable[int], comm: Callable[[], str], uid: Callable[[], int], cgroup: Callable[[], str]
-    ) -> bool:
-        """Whether a process is meant; what is not asked about is not read.
+    def select(self, answer: Snapshot | KernelEstimate) -> Selection | None:
+        """Return the address spaces of `answer` that are meant, None for all.
 
-        Parameters
-        ----------
-        pids : iterable of int
-            Its IDs.
-        comm, uid, cgroup : callable
-            Give its name, effective user and cgroup.
+        Raises
+        ------
+        Stop
+            A process that was asked for is not among them.
         """
-        return (
-            (not self.args.pid or any(pid in self.args.pid for pid in pids))
-            and (not self.programs or search(self.programs, comm()))
-            and (not self.uids or uid() in self.uids)
-            and (not self.trees or below(self.trees, cgroup()))
-        )
+        if not self:
+            return None
+        args = self.args
+        try:
+            return answer.select(pids=args.pid, programs=args.program, users=args.user, cgroups=args.cgroup)
+        except PagewalkError as error:
+            raise Stop(Exit.NOTHING, str(error)) from error
 
     def pids_now(self, procfs: ProcFS) -> list[int]:
         """Return the processes that are meant now, ascending."""
@@ -70,14 +69,18 @@ class Wishes:
         for pid in procfs.pids():
             # A process that ends meanwhile, or is not to be read, is not selected: nothing is known of it.
             with suppress(OSError), procfs.open_process(pid) as process:
-                if self.meets(
-                    [pid],
-                    lambda process=process: procfs.stat(process).comm,  # type: ignore[misc]
-                    lambda process=process: procfs.uid(process),  # type: ignore[misc]
-                    lambda process=process: procfs.cgroup_of(process),  # type: ignore[misc]
-                ):
+                if self.meets(procfs, process):
                     chosen.append(pid)
         return chosen
+
+    def meets(self, procfs: ProcFS, process: Process) -> bool:
+        """Whether a process is meant; what is not asked about is not read."""
+        return (
+            (not self.args.pid or process.pid in self.args.pid)
+            and (not self.programs or search(self.programs, procfs.stat(process).comm))
+            and (not self.uids or procfs.uid(process) in self.uids)
+            and (not self.trees or below(self.trees, procfs.cgroup_of(process)))
+        )
 
 
 def pattern(program: str) -> re.Pattern[str]:
