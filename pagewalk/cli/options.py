@@ -80,11 +80,11 @@ def variable(action: argparse.Action) -> str:
 
 def help_width() -> int:
     """Return the width to write help in; argparse would import shutil, and with it the compressors, to ask."""
-    try:
-        columns = int(os.environ.get("COLUMNS", ""))
-    except ValueError:
+    text = os.environ.get("COLUMNS", "")
+    columns = int(text) if text.isascii() and text.isdigit() else 0
+    if not columns:
         try:
-            columns = os.get_terminal_size().columns
+            columns = os.get_terminal_size().columns or 80
         except OSError:
             columns = 80
     return max(min(columns, 100), 40) - 2
