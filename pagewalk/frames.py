@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,34 @@ from numpy.typing import ArrayLike, NDArray
 from pagewalk._native import frames as native
 from pagewalk._native.procfs import read_words
 from pagewalk.procfs import ProcFS
+from pagewalk.threads import run_in_threads
 
-__all__ = ["FrameFiles", "FrameRows", "read_frames", "words_of"]
+__all__ = ["FrameFiles", "FrameRows", "Span", "read_frames", "words_of"]
 
 # Frames a block: 512 KiB a file, in cache, and one test for emptiness.
 BLOCK = 65536
 # Unwanted frames that are read too: one pread costs about as much as four entries.
 BRIDGE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of frames that are alike in where they are.
+
+    Attributes
+    ----------
+    start, stop : int
+        Frame numbers; stop is exclusive.
+    zone : int
+        A number for where they are, chosen by the caller.
+    unowned : bool
+        Whether frames without an owner are asked for too.
+    """
+
+    start: int
+    stop: int
+    zone: int = 0
+    unowned: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -28,24 +49,30 @@ class FrameRows:
     Attributes
     ----------
     set : ndarray of uint32
-        Owner set.
+        Owner set, 0 for nobody.
     mapcount, flags, memcg : ndarray of uint64
         The words of kpagecount, kpageflags and kpagecgroup; flags and memcg of a tail as those of its folio.
+    zone : ndarray of int64
+        The `Span.zone` of the frames.
     frames : ndarray of int64
         How many frames are alike in all this.
     row_of : ndarray of uint32
-        Each frame's row + 1, 0 where it has no owner; empty unless it was asked for.
+        Each frame's row + 1, 0 where it was not asked for; empty unless rows were to be kept.
     missing : int
-        Owned frames of which the files said nothing.
+        Frames of which the files said nothing.
+    words : int
+        Words read of the three files.
     """
 
     set: NDArray[np.uint32]
     mapcount: NDArray[np.uint64]
     flags: NDArray[np.uint64]
     memcg: NDArray[np.uint64]
+    zone: NDArray[np.int64]
     frames: NDArray[np.int64]
     row_of: NDArray[np.uint32]
     missing: int
+    words: int
 
 
 class FrameFiles:
@@ -116,13 +143,74 @@ class _Interning:
         return self.keys[: self.native.used, k].copy()
 
 
+class _Shard:
+    """What one thread has counted."""
+
+    def __init__(self, files: FrameFiles, owner: NDArray[np.uint32], row_of: NDArray[np.uint32]) -> None:
+        self._files = files
+        self._owner = owner
+        self._row_of = row_of
+        self._words, self._rows = _Interning(1024), _Interning(4096)
+        self._tally = native.Tally(self._words.native, self._rows.native)
+        self._frames = np.zeros(len(self._rows.keys), np.int64)
+        self._buffers = [np.zeros(BLOCK, np.uint64) for _ in range(3)]
+        self.blocks: list[Span] = []
+        self.missing = self.read = 0
+
+    def count(self, block: Span) -> None:
+        """Read the files for a block, and count its frames."""
+        owner = self._owner[block.start : block.stop]
+        if not block.unowned and not owner.any():
+            return
+        mapcount, flags, memcg = self._buffers
+        self.missing += self._fill(self._files.count, block, owner, mapcount)
+        self._fill(self._files.flags, block, owner, flags)
+        if self._files.cgroup >= 0:
+            self._fill(self._files.cgroup, block, owner, memcg)
+        kept = self._row_of[block.start : block.stop]
+        self.blocks.append(block)
+        at = 0
+        while True:
+            at = self._tally.count(
+                block.start, at, owner, mapcount, flags, memcg, block.zone, block.unowned,
+                self._files.flags, self._files.cgroup, self._frames, kept,
+            )  # fmt: skip
+            if at == len(owner):
+                return
+            self._words.grow_if_full()
+            self._rows.grow_if_full()
+            if len(self._frames) < len(self._rows.keys):
+                room = np.zeros(len(self._rows.keys) - len(self._frames), np.int64)
+                self._frames = np.concatenate((self._frames, room))
+
+    def _fill(self, fd: int, block: Span, owner: NDArray[np.uint32], out: NDArray[np.uint64]) -> int:
+        """Read the words of a block into ``out``; returns how many there are not."""
+        if not block.unowned:
+            words, _, missing = native.read_wanted(fd, block.start, owner, out, BRIDGE)
+            self.read += words
+            return missing
+        got = read_words(fd, block.start, out[: len(owner)])
+        out[got : len(owner)] = 0
+        self.read += got
+        return len(owner) - got
+
+    def columns(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Return set, mapcount, flags, memcg and zone of each row, shape (rows, 5), and its frames."""
+        info = self._rows.column(1).astype(np.int64)
+        words = self._words.keys[info]
+        rows = np.column_stack((self._rows.column(0), words, self._rows.column(2)))
+        return rows, self._frames[: len(rows)].copy()
+
+
 def read_frames(
     files: FrameFiles,
     owner: NDArray[np.uint32],
+    spans: Sequence[Span] | None = None,
     keep_rows: bool = False,
+    threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> FrameRows:
-    """Read the kpage files where frames have an owner, and count alike frames.
+    """Read the kpage files where frames are asked for, and count alike frames.
 
     Parameters
     ----------
@@ -130,47 +218,77 @@ def read_frames(
         The open files.
     owner : ndarray of uint32
         Owner set of each frame, 0 for nobody.
+    spans : sequence of Span, optional
+        All frames, ascending, cut where they differ in zone; by default one span, frames with an owner.
     keep_rows : bool
         Whether to keep each frame's row.
+    threads : int
+        How many threads read.
     progress : callable, optional
-        Called with the frames gone through and their number.
+        Called with the frames gone through and their number; from any thread.
+
+    Returns
+    -------
+    FrameRows
+        In an order that does not depend on the threads.
     """
-    words, rows = _Interning(1024), _Interning(4096)
-    tally = native.Tally(words.native, rows.native)
-    frames = np.zeros(len(rows.keys), np.int64)
     row_of = np.zeros(len(owner) if keep_rows else 0, np.uint32)
-    mapcount, flags, memcg = (np.zeros(BLOCK, np.uint64) for _ in range(3))
-    missing = 0
-    for base in range(0, len(owner), BLOCK):
-        block = owner[base : base + BLOCK]
-        if progress is not None:
-            progress(base, len(owner))
-        if not block.any():
-            continue
-        _, _, absent = native.read_wanted(files.count, base, block, mapcount, BRIDGE)
-        native.read_wanted(files.flags, base, block, flags, BRIDGE)
-        if files.cgroup >= 0:
-            native.read_wanted(files.cgroup, base, block, memcg, BRIDGE)
-        missing += absent
-        at = 0
-        while True:
-            kept = row_of[base : base + BLOCK]
-            at = tally.count(base, at, block, mapcount, flags, memcg, files.flags, files.cgroup, frames, kept)
-            if at == len(block):
-                break
-            words.grow_if_full()
-            rows.grow_if_full()
-            if len(frames) < len(rows.keys):
-                frames = np.concatenate((frames, np.zeros(len(rows.keys) - len(frames), np.int64)))
-    info = rows.column(1).astype(np.int64)
+    blocks = [
+        Span(base, min(base + BLOCK, span.stop), span.zone, span.unowned)
+        for span in (spans if spans is not None else [Span(0, len(owner))])
+        for base in range(span.start, span.stop, BLOCK)
+    ]
+    shards = [_Shard(files, owner, row_of) for _ in range(max(1, min(threads, len(blocks))))]
+    todo, done = iter(blocks), 0
+
+    def work(number: int) -> None:
+        nonlocal done
+        while (block := next(todo, None)) is not None:
+            shards[number].count(block)
+            done += block.stop - block.start
+            if progress is not None:
+                progress(done, len(owner))
+
+    run_in_threads(work, len(shards), give_up=lambda: _drain(todo))
+    return _merged(shards, row_of)
+
+
+def _drain(blocks: Iterator[Span]) -> None:
+    """Leave nothing to do for the other threads."""
+    for _ in blocks:
+        pass
+
+
+def _merged(shards: Sequence[_Shard], row_of: NDArray[np.uint32]) -> FrameRows:
+    """Put the rows of all threads together, sorted, equal ones as one."""
+    parts = [shard.columns() for shard in shards]
+    rows = np.concatenate([columns for columns, _ in parts])
+    order = np.lexsort(rows.T[::-1])
+    rows = rows[order]
+    new = np.ones(len(rows), bool)
+    new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+    number = np.empty(len(rows), np.int64)
+    number[order] = np.cumsum(new) - 1
+    rows = rows[new]
+    frames = np.zeros(len(rows), np.int64)
+    np.add.at(frames, number, np.concatenate([counts for _, counts in parts]))
+    first = 0
+    for shard, (columns, _) in zip(shards, parts, strict=True):
+        renamed = np.concatenate(([0], number[first : first + len(columns)] + 1)).astype(np.uint32)
+        first += len(columns)
+        for block in shard.blocks:
+            kept = row_of[block.start : block.stop]
+            kept[:] = renamed[kept]
     return FrameRows(
-        set=rows.column(0).astype(np.uint32),
-        mapcount=words.column(0)[info],
-        flags=words.column(1)[info],
-        memcg=words.column(2)[info],
-        frames=frames[: rows.native.used].copy(),
+        set=rows[:, 0].astype(np.uint32),
+        mapcount=rows[:, 1].copy(),
+        flags=rows[:, 2].copy(),
+        memcg=rows[:, 3].copy(),
+        zone=rows[:, 4].astype(np.int64),
+        frames=frames,
         row_of=row_of,
-        missing=missing,
+        missing=sum(shard.missing for shard in shards),
+        words=sum(shard.read for shard in shards),
     )
 
 

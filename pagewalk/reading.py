@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Collection, Sequence
@@ -15,6 +16,7 @@ from pagewalk.listing import Candidate, is_gone
 from pagewalk.ownership import Ownership, Strangers
 from pagewalk.pagemap import BRIDGE, CHUNK, Buffers, PageRuns, ReadCost, RunCollector, read_chunks
 from pagewalk.procfs import Process, ProcFS
+from pagewalk.threads import run_in_threads
 from pagewalk.vmas import VMAs, parse_maps
 
 __all__ = ["Reader", "SpaceRead"]
@@ -157,9 +159,8 @@ class Reader:
         turns = _Turns()
         results: list[SpaceRead | None] = [None] * len(candidates)
         numbers = iter(range(len(candidates)))
-        failures: list[BaseException] = []
 
-        def work() -> None:
+        def work(_: int) -> None:
             buffers = Buffers(self._chunk)
             try:
                 while (number := next(numbers, None)) is not None:
@@ -168,27 +169,14 @@ class Reader:
                     if progress is not None:
                         progress(number + 1, len(candidates), "processes")
             except _Broken:
-                pass
-            except BaseException as error:  # noqa: BLE001 (handed to the caller's thread)
-                failures.append(error)
-                turns.give_up()
+                return  # another thread has failed, and says why
 
-        if threads <= 1 or len(candidates) <= 1:
-            work()
-        else:
-            _run_threads(work, min(threads, len(candidates)), turns)
-        if failures:
-            raise failures[0]
+        run_in_threads(work, max(1, min(threads, len(candidates))), turns.give_up)
         return [result for result in results if result is not None]
 
     def _one(self, candidate: Candidate, number: int, turns: _Turns, buffers: Buffers) -> SpaceRead | None:
-        try:
-            opened = self._open(candidate)
-        except (OSError, ParseError) as error:
-            self._note(candidate, error)
-            return None
+        opened = self._open_any(candidate)
         if opened is None:
-            self.vanished.add(candidate.pids[0])
             return None
         keep = self._mappings if isinstance(self._mappings, bool) else bool(set(self._mappings) & set(candidate.pids))
         collector = RunCollector() if keep else None
@@ -204,7 +192,7 @@ class Reader:
             self._fold(opened, space, number, turns, buffers, collector)
         except OSError as error:
             space.whole = False
-            self._note(candidate, error)
+            self._note(candidate.pids, error)
         finally:
             os.close(opened.pagemap)
         if space.number < 0:
@@ -212,17 +200,33 @@ class Reader:
         space.runs = collector.runs() if collector is not None else None
         return space
 
-    def _note(self, candidate: Candidate, error: OSError | ParseError) -> None:
+    def _note(self, pids: Collection[int], error: OSError | ParseError) -> None:
         if isinstance(error, OSError) and is_gone(error):
-            self.vanished.update(candidate.pids)
+            self.vanished.update(pids)
         elif isinstance(error, OSError):
             name = f"{error.filename}: " if error.filename else ""
-            self.refused.update(dict.fromkeys(candidate.pids, f"{name}{error.strerror or error}"))
+            self.refused.update(dict.fromkeys(pids, f"{name}{error.strerror or error}"))
         else:
-            self.refused.update(dict.fromkeys(candidate.pids, str(error)))
+            self.refused.update(dict.fromkeys(pids, str(error)))
 
-    def _open(self, candidate: Candidate) -> _Opened | None:
-        """Open a pagemap and read the maps of the same address space; None if it is gone.
+    def _open_any(self, candidate: Candidate) -> _Opened | None:
+        """Open an address space through the first of its processes that can be read; None, and noted why, if none."""
+        pids = list(candidate.pids)
+        failures: list[OSError | ParseError] = []
+        for at, pid in enumerate(pids):
+            if at:  # the first went, or was refused: the others have its address space still
+                candidate.pids, candidate.tid = pids[at:], pid
+            try:
+                return self._open(candidate)
+            except (OSError, ParseError) as error:
+                failures.append(error)
+        candidate.pids = pids
+        for pid, failure in zip(pids, failures, strict=True):
+            self._note([pid], failure)
+        return None
+
+    def _open(self, candidate: Candidate) -> _Opened:
+        """Open a pagemap and read the maps of the same address space; ProcessLookupError if it is gone.
 
         The pagemap stays that of the address space at its opening, so it comes first. The maps are of the same one
         if no exec came in between, which would have moved stack and arguments.
@@ -241,12 +245,12 @@ class Reader:
                         pagemap = -1
                         return opened
                     if stat.is_zombie:
-                        return None
+                        break
                     candidate.stat = stat
                 finally:
                     if pagemap >= 0:
                         os.close(pagemap)
-        return None
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "maps")
 
     def _describe(self, process: Process, opened: _Opened) -> None:
         """Read what is shown of a process beside its memory; what cannot be read stays unknown."""
@@ -301,17 +305,3 @@ class Reader:
         if space.number < 0:
             space.number = self._ownership.begin()
         self.strangers.add(self._ownership.fold(entries))
-
-
-def _run_threads(work: Callable[[], None], count: int, turns: _Turns) -> None:
-    threads = [threading.Thread(target=work, name=f"pagewalk-{k}", daemon=True) for k in range(count)]
-    for thread in threads:
-        thread.start()
-    try:
-        for thread in threads:
-            thread.join()
-    except BaseException:
-        turns.give_up()
-        for thread in threads:
-            thread.join()
-        raise

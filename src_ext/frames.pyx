@@ -6,7 +6,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from pw cimport (
-    PW_KPF_COMPOUND_HEAD, PW_KPF_COMPOUND_TAIL, PW_KPF_OF_FOLIO, pw_find_head, pw_intern, pw_intern_key,
+    PW_KPF_COMPOUND_HEAD, PW_KPF_COMPOUND_TAIL, PW_KPF_OF_FOLIO, PW_KPF_ON_NEW_TAILS, pw_find_head, pw_intern, pw_intern_key,
     pw_intern_rehash, pw_key, pw_read_words, ssize_t,
 )
 
@@ -76,7 +76,7 @@ cdef class Interned:
 @cython.final
 @cython.auto_pickle(False)
 cdef class Tally:
-    """Counts frames by (owner set, (mapcount, flags, memcg))."""
+    """Counts frames by (owner set, (mapcount, flags, memcg), zone)."""
 
     cdef Interned words, rows
     cdef uint64_t head_flags, head_cgroup, last_pfn
@@ -120,27 +120,33 @@ cdef class Tally:
         const uint64_t[::1] mapcount not None,
         const uint64_t[::1] flags not None,
         const uint64_t[::1] cgroup not None,
+        uint64_t zone,
+        bint unowned,
         int fd_flags,
         int fd_cgroup,
         int64_t[::1] frames not None,
         uint32_t[::1] row_of not None,
     ):
-        """Tally the owned frames from ``start`` on; returns where it had to stop for want of room, or their number.
+        """Tally frames from ``start`` on; returns where it had to stop for want of room, or their number.
 
-        ``frames`` counts per row. ``row_of`` gets each frame's row + 1, if it is not empty.
+        All are of this zone. Those without an owner are tallied if ``unowned``. ``frames`` counts per row. ``row_of``
+        gets each frame's row + 1, if it is not empty.
         """
         cdef Py_ssize_t i = start, n = owner.shape[0]
         cdef uint64_t word, memcg
-        cdef int64_t info, row
+        cdef uint64_t last_owner = 0, last_count = 0, last_word = 0, last_memcg = 0
+        cdef int64_t info, row = -1
         cdef int failed = 0
         cdef bint keep = row_of.shape[0] > 0
         if mapcount.shape[0] < n or flags.shape[0] < n or cgroup.shape[0] < n or (keep and row_of.shape[0] < n):
             raise ValueError("a column is shorter than the frames")
         if frames.shape[0] < self.rows.keys.shape[0]:
             raise ValueError("fewer counts than rows")
+        if not 0 <= start <= n:
+            raise ValueError("start is not within the frames")
         with nogil:
             for i in range(start, n):
-                if not owner[i]:
+                if not owner[i] and not unowned:
                     continue
                 word = flags[i]
                 memcg = cgroup[i]
@@ -148,19 +154,28 @@ cdef class Tally:
                     self.head_flags = word
                     self.head_cgroup = memcg
                     self.in_folio = True
-                elif word & PW_KPF_COMPOUND_TAIL:
+                elif not word & PW_KPF_COMPOUND_TAIL:
+                    self.in_folio = False
+                elif not word & PW_KPF_ON_NEW_TAILS:
                     failed = self.mend_tail(fd_flags, fd_cgroup, base + i, &word, &memcg)
                     if failed:
                         break
-                else:
-                    self.in_folio = False
                 self.last_pfn = base + i
-                info = pw_intern_key(&self.words.table, mapcount[i], word, memcg)
-                if info < 0:
-                    break
-                row = pw_intern_key(&self.rows.table, owner[i], info, 0)
-                if row < 0:
-                    break
+                # Neighbours are mostly alike: no look-up for these.
+                if (
+                    row < 0 or owner[i] != last_owner or mapcount[i] != last_count or word != last_word
+                    or memcg != last_memcg
+                ):
+                    info = pw_intern_key(&self.words.table, mapcount[i], word, memcg)
+                    if info < 0:
+                        break
+                    row = pw_intern_key(&self.rows.table, owner[i], info, zone)
+                    if row < 0:
+                        break
+                    last_owner = owner[i]
+                    last_count = mapcount[i]
+                    last_word = word
+                    last_memcg = memcg
                 frames[row] += 1
                 if keep:
                     row_of[i] = <uint32_t>row + 1

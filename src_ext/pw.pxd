@@ -17,6 +17,7 @@ cdef extern from "pw_abi.h" nogil:
     const uint64_t PW_KPF_COMPOUND_HEAD
     const uint64_t PW_KPF_COMPOUND_TAIL
     const uint64_t PW_KPF_OF_FOLIO
+    const uint64_t PW_KPF_ON_NEW_TAILS
 
 
 cdef extern from "pw_io.h" nogil:

@@ -68,4 +68,8 @@
      PW_KPF_WRITEBACK | PW_KPF_RECLAIM | PW_KPF_ANON | PW_KPF_SWAPCACHE | PW_KPF_SWAPBACKED |             \
      PW_KPF_HUGE | PW_KPF_UNEVICTABLE | PW_KPF_KSM | PW_KPF_THP | PW_KPF_ZERO_PAGE | PW_KPF_MLOCKED)
 
+// Of these, what no tail carried before 6.10: a tail with one of them needs no mending.
+#define PW_KPF_ON_NEW_TAILS \
+    (PW_KPF_REFERENCED | PW_KPF_UPTODATE | PW_KPF_DIRTY | PW_KPF_LRU | PW_KPF_ACTIVE | PW_KPF_SWAPBACKED)
+
 #endif

@@ -26,6 +26,8 @@ class Tally:
         mapcount: NDArray[np.uint64],
         flags: NDArray[np.uint64],
         cgroup: NDArray[np.uint64],
+        zone: int,
+        unowned: bool,
         fd_flags: int,
         fd_cgroup: int,
         frames: NDArray[np.int64],
