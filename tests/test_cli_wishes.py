@@ -1,0 +1,119 @@
+"""Whose memory was asked about."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakesnapshot import FakeSnapshot
+from pagewalk.cli.exits import Exit, Stop
+from pagewalk.cli.wishes import Wishes
+from pagewalk.procfs import Process, ProcFS
+
+
+def wishes(**given: list[Any]) -> Wishes:
+    return Wishes(Namespace(**{"pid": [], "program": [], "user": [], "cgroup": [], **given}))
+
+
+PROCESSES = {
+    10: ("postgres", 70, "/db/main"),
+    11: ("postgres: writer", 70, "/db"),
+    12: ("bash", 0, "/user.slice"),
+    13: ("python\nx", 1000, "/"),
+}
+
+
+@pytest.fixture
+def procfs(tmp_path: Path) -> ProcFS:
+    """Four processes, and one of which nothing can be read."""
+    for pid, (comm, uid, cgroup) in PROCESSES.items():
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} ({comm}) S {' '.join(['1'] * 49)}\n")
+        (tmp_path / str(pid) / "status").write_text(f"Name:\tx\nUid:\t9\t{uid}\t9\t9\n")
+        (tmp_path / str(pid) / "cgroup").write_text(f"0::{cgroup}\n")
+    (tmp_path / "14").mkdir()
+    return ProcFS(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("given", "pids"),
+    [
+        ({}, [10, 11, 12, 13, 14]),
+        ({"pid": [11, 12, 99]}, [11, 12]),
+        ({"program": ["^postgres$"]}, [10]),
+        ({"program": ["postgres", "sh"]}, [10, 11, 12]),
+        ({"user": ["70"]}, [10, 11]),
+        ({"user": ["root"]}, [12]),
+        ({"cgroup": ["/db"]}, [10, 11]),
+        ({"cgroup": ["db/main/"]}, [10]),
+        ({"cgroup": ["/d"]}, []),
+        ({"cgroup": ["/"]}, [10, 11, 12, 13]),
+        ({"pid": [10, 12], "user": ["70", "1000"]}, [10]),
+        ({"program": ["nothing"]}, []),
+    ],
+)
+def test_pids_now(given: dict[str, list[Any]], pids: list[int], procfs: ProcFS) -> None:
+    assert wishes(**given).pids_now(procfs) == pids
+
+
+def test_what_is_not_asked_about_is_not_read(procfs: ProcFS, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_process: Process) -> None:
+        pytest.fail("read for nothing")
+
+    for name in ("stat", "uid", "cgroup_of"):
+        monkeypatch.setattr(procfs, name, refuse)
+    assert wishes(pid=[10]).pids_now(procfs) == [10]
+
+
+def test_no_descriptor_stays_open(procfs: ProcFS) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    wishes(program=["x"]).pids_now(procfs)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_words() -> None:
+    asked = wishes(pid=[1, 2], program=["a b"], user=["root", "7"], cgroup=["/x"])
+    assert str(asked) == "-p 1,2 -P a b -u root -u 7 -c /x"
+    assert asked
+    assert not wishes()
+    assert str(wishes()) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"program": ["["]}, r"-P \[: not a regular expression: unterminated character set at position 0"),
+        ({"user": ["nobody at all"]}, "-u nobody at all: no such user"),
+    ],
+)
+def test_wrong_ones_stop(given: dict[str, list[Any]], message: str) -> None:
+    with pytest.raises(Stop, match=message) as stop:
+        wishes(**given)
+    assert stop.value.code == Exit.USAGE
+
+
+def test_a_user_by_name_or_number() -> None:
+    name = pwd.getpwuid(0).pw_name
+    assert wishes(user=[name, "70"]).uids == {0, 70}
+
+
+class TestSelect:
+    def test_everybody(self) -> None:
+        snapshot = FakeSnapshot()
+        assert wishes().select(snapshot) is None  # type: ignore[arg-type]
+        assert snapshot.selected == {}
+
+    def test_asks_the_snapshot(self) -> None:
+        snapshot = FakeSnapshot()
+        wishes(pid=[7], program=["a"], user=["0"], cgroup=["/c"]).select(snapshot)  # type: ignore[arg-type]
+        assert snapshot.selected == {"pids": [7], "programs": ["a"], "users": ["0"], "cgroups": ["/c"]}
+
+    def test_nobody_of_that_number(self) -> None:
+        with pytest.raises(Stop, match="no address space was read for pid 99999") as stop:
+            wishes(pid=[99999]).select(FakeSnapshot())  # type: ignore[arg-type]
+        assert stop.value.code == Exit.NOTHING
