@@ -146,6 +146,16 @@ class Table:
     def column(self, name: str) -> Column:
         """Return the head of one column.
 
+        Parameters
+        ----------
+        name : str
+            Its name.
+
+        Returns
+        -------
+        Column
+            Its name, unit and meaning.
+
         Raises
         ------
         PagewalkError
@@ -155,15 +165,36 @@ class Table:
         return self._by_name[name]
 
     def unknown(self, name: str) -> NDArray[np.bool_]:
-        """Say which figures of a column are not known: bool[len(self)]."""
+        """Say which figures of a column are not known.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+
+        Returns
+        -------
+        ndarray of bool, shape (len(self),)
+            True where the figure is not known.
+        """
         self._check([name])
         mask = self._unknown.get(name)
         return np.zeros(self._length, np.bool_) if mask is None else mask
 
     def sort(self, by: str, descending: bool = True) -> Table:
-        """Return the rows ordered by one column.
+        """Return the rows ordered by one column; the order of equal rows is kept.
 
-        The order of equal rows is kept, unknown figures come last either way.
+        Parameters
+        ----------
+        by : str
+            The column.
+        descending : bool
+            The largest first. Unknown figures come last either way.
+
+        Returns
+        -------
+        Table
+            All rows.
         """
         values, mask = self[by], self.unknown(by)
         if values.dtype == object:
@@ -176,18 +207,50 @@ class Table:
         return self._take(np.lexsort((np.where(mask, np.zeros_like(key), key), mask)))
 
     def head(self, n: int) -> Table:
-        """Return the first `n` rows, or all where there are fewer."""
+        """Return the first rows.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+
+        Returns
+        -------
+        Table
+            The first `n` rows, or all where there are fewer.
+        """
         return self._take(slice(0, max(n, 0)))
 
     def where(self, mask: NDArray[np.bool_]) -> Table:
-        """Return the rows where `mask`, bool[len(self)], is True."""
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        mask : ndarray of bool, shape (len(self),)
+            Which.
+
+        Returns
+        -------
+        Table
+            The rows where `mask` is True.
+        """
         chosen = np.asarray(mask)
         if chosen.dtype != np.bool_ or chosen.shape != (self._length,):
             raise ValueError(f"a mask of bool[{self._length}] is needed, not {chosen.dtype}{list(chosen.shape)}")
         return self._take(chosen)
 
     def select(self, names: Sequence[str]) -> Table:
-        """Return these columns, in this order.
+        """Return some of the columns.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Their names.
+
+        Returns
+        -------
+        Table
+            These columns, in this order.
 
         Raises
         ------

@@ -103,7 +103,11 @@ class FakeSnapshot:
 
     def gaps(self) -> Table:
         rows = range(self.gaps_seen)
-        data = {"pid": [1 for _ in rows], "what": ["memory"] * len(rows), "reason": ["Permission denied"] * len(rows)}
+        data: dict[str, list[object]] = {
+            "pid": [1 for _ in rows],
+            "what": ["memory"] * len(rows),
+            "reason": ["Permission denied"] * len(rows),
+        }
         return Table(gap.COLUMNS, {name: objects(cells) for name, cells in data.items()})
 
 

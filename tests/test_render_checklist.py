@@ -26,9 +26,9 @@ def made(rows: tuple[tuple[str, ...], ...] = ROWS) -> Screen:
     return Screen((Section("doctor", table, shown=table.names),), remarks=("pagewalk cannot run here.",))
 
 
-def shown(screen: Screen, encoding: str = "utf-8", **wishes: int) -> list[str]:
+def shown(screen: Screen, encoding: str = "utf-8", width: int = 80, colors: int = 0) -> list[str]:
     out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    render(screen, Style(**wishes), out)
+    render(screen, Style(width=width, colors=colors), out)
     out.seek(0)
     return out.read().split("\n")
 
