@@ -14,7 +14,7 @@ from fakesnapshot import FakeSnapshot, walks_to
 from pagewalk.cli import main
 from pagewalk.cli.exits import Exit
 from pagewalk.cli.views import VIEWS
-from pagewalk.errors import PermissionRequired, Unsupported
+from pagewalk.errors import PagewalkError, PermissionRequired, Unsupported
 from pagewalk.table import UNITS
 
 Captured = pytest.CaptureFixture[str]
@@ -144,6 +144,23 @@ class TestAsked:
         assert main(["--alone", "-p", str(os.getpid())]) == Exit.OK
         assert calls[0]["pids"] == [os.getpid()]
 
+    def test_alone_looks_again_when_one_ended(self, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+        import os
+
+        for failures, code in ((2, Exit.OK), (3, Exit.FAILURE)):
+            left = [PagewalkError("no address space to walk for pid 7")] * failures
+
+            def walk(left: list[PagewalkError] = left, **_how: Any) -> FakeSnapshot:
+                if left:
+                    raise left.pop()
+                return FakeSnapshot()
+
+            monkeypatch.setattr(pagewalk.snapshot, "walk", walk)
+            assert main(["--alone", "-p", str(os.getpid()), "-q"]) == code
+        assert capsys.readouterr().err == "pagewalk: no address space to walk for pid 7\n"
+        monkeypatch.setattr(pagewalk.snapshot, "walk", failing(PermissionRequired("hidden")))
+        assert main(["--alone", "-p", str(os.getpid())]) == Exit.PRIVILEGE
+
     def test_alone_with_nobody(self, calls: list[dict[str, Any]], capsys: Captured) -> None:
         assert main(["--alone", "-P", "^no such program$"]) == Exit.NOTHING
         assert capsys.readouterr().err == "pagewalk: no process matches -P ^no such program$\n"
@@ -172,7 +189,10 @@ class TestWrongUsage:
         [
             (["--by", "process", "-s", "size"], "-s size: process has no such column; it has pid, pids, comm, "),
             (["--by", "user", "--columns", "name,pid"], "--columns pid: user has no such column; it has name, "),
-            (["--by", "process", "--columns", "pid,,pss"], "argument --columns: 'pid,,pss' is no list of columns: give A,B"),
+            (
+                ["--by", "process", "--columns", "pid,,pss"],
+                "argument --columns: 'pid,,pss' is no list of columns: give A,B",
+            ),
             (["--by", "colour"], "argument --by: invalid choice: 'colour' (choose from "),
             (["-P", "("], "-P (: not a regular expression: missing ), unterminated subpattern at position 0"),
             (["-u", "no such user"], "-u no such user: no such user; give a name this machine knows, or a uid"),

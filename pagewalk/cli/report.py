@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pagewalk.cli.arrange import check_columns, column_list, section_of, summary_sections
@@ -15,6 +15,7 @@ from pagewalk.cli.remarks import count, coverage_line, gap_lines, heading
 from pagewalk.cli.report_options import options
 from pagewalk.cli.views import VIEWS
 from pagewalk.cli.wishes import Wishes
+from pagewalk.errors import PagewalkError, PermissionRequired, Unsupported
 from pagewalk.render.screen import Screen, Section, Style
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from pagewalk.table import Table
 
 __all__ = ["help", "run"]
+
+# How often the processes for --alone are listed anew, when some end before they are walked.
+ATTEMPTS = 3
 
 
 def help() -> str:  # noqa: A001 - the name every verb has
@@ -134,14 +138,29 @@ def take_walk(args: Namespace, wishes: Wishes) -> Snapshot:
         how["threads"] = args.threads
     if args.by != "summary" and VIEWS[args.by].mappings:
         how["mappings"] = args.pid or True
-    if args.alone:
-        from pagewalk.procfs import ProcFS
-
-        how["pids"] = wishes.pids_now(ProcFS())
-        if not how["pids"]:
-            raise Stop(Exit.NOTHING, f"no process matches {wishes}")
     with ProgressBar(not args.quiet) as progress:
-        return walk(progress=progress, **how)
+        if not args.alone:
+            return walk(progress=progress, **how)
+        return walk_alone(lambda pids: walk(progress=progress, pids=pids, **how), wishes)
+
+
+def walk_alone(walk_these: Callable[[list[int]], Snapshot], wishes: Wishes) -> Snapshot:
+    """Walk the processes that are meant, and no other."""
+    from pagewalk.procfs import ProcFS
+
+    for attempts_left in reversed(range(ATTEMPTS)):
+        pids = wishes.pids_now(ProcFS())
+        if not pids:
+            break
+        try:
+            return walk_these(pids)
+        except (PermissionRequired, Unsupported):
+            raise
+        except PagewalkError:
+            # One of them ended before it was walked; what is meant now may still be there.
+            if not attempts_left:
+                raise
+    raise Stop(Exit.NOTHING, f"no process matches {wishes}")
 
 
 def need_rows(sections: Sequence[Section], by: str, wishes: Wishes) -> None:

@@ -61,15 +61,16 @@ class Wishes:
         try:
             return answer.select(pids=args.pid, programs=args.program, users=args.user, cgroups=args.cgroup)
         except PagewalkError as error:
-            raise Stop(Exit.NOTHING, str(error)) from error
+            reasons = [line for line, pid in zip(*refusals(answer), strict=True) if pid in args.pid]
+            raise Stop(Exit.NOTHING, "; ".join(reasons) or str(error)) from error
 
     def pids_now(self, procfs: ProcFS) -> list[int]:
-        """Return the processes that are meant now, ascending."""
+        """Return the processes that are meant now and have memory of their own, ascending."""
         chosen = []
         for pid in procfs.pids():
             # A process that ends meanwhile, or is not to be read, is not selected: nothing is known of it.
             with suppress(OSError), procfs.open_process(pid) as process:
-                if self.meets(procfs, process):
+                if self.meets(procfs, process) and has_memory(procfs, process):
                     chosen.append(pid)
         return chosen
 
@@ -81,6 +82,19 @@ class Wishes:
             and (not self.uids or procfs.uid(process) in self.uids)
             and (not self.trees or below(self.trees, procfs.cgroup_of(process)))
         )
+
+
+def has_memory(procfs: ProcFS, process: Process) -> bool:
+    """Whether a process is neither a kernel thread nor a zombie, all of whose threads have ended."""
+    stat = procfs.stat(process)
+    return not stat.is_kernel_thread and (not stat.is_zombie or procfs.threads(process) != [process.pid])
+
+
+def refusals(answer: Snapshot | KernelEstimate) -> tuple[list[str], list[int]]:
+    """Return what could not be read of processes, in words, and which."""
+    gaps = answer.gaps()
+    whole = gaps.where(~gaps.unknown("pid"))
+    return [f"process {row['pid']} could not be read: {row['reason']}" for row in whole], whole["pid"].tolist()
 
 
 def pattern(program: str) -> re.Pattern[str]:
