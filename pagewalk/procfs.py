@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +14,19 @@ from types import TracebackType
 from pagewalk._native import procfs as native
 from pagewalk.errors import ParseError, PermissionRequired, Unsupported
 
-__all__ = ["PF_KTHREAD", "ProcFS", "Process", "ProcessStat", "kpage_files"]
+__all__ = ["PF_KTHREAD", "Listing", "ProcFS", "Process", "ProcessStat", "kpage_files", "unescaped"]
 
 kpage_files = ("kpagecount", "kpageflags", "kpagecgroup")
 
 # include/linux/sched.h: a kernel thread has no address space of its own.
 PF_KTHREAD = 0x00200000
+
+ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
+
+
+def unescaped(text: str) -> str:
+    r"""Undo the kernel's octal escapes of a path: ``\040`` is a space (fs/seq_file.c:mangle_path)."""
+    return os.fsdecode(ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), os.fsencode(text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,25 @@ class ProcessStat:
     def is_zombie(self) -> bool:
         """Whether this task has exited; other threads of its group may still run."""
         return self.state in ("Z", "X", "x")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one directory held when it was read.
+
+    Attributes
+    ----------
+    inode : int
+        The directory's own.
+    directories : tuple of str
+        Names of the directories in it, sorted; a symbolic link is none.
+    others : frozenset of str
+        Names of all else.
+    """
+
+    inode: int
+    directories: tuple[str, ...]
+    others: frozenset[str]
 
 
 class Process:
@@ -80,7 +107,7 @@ class Process:
 
 
 class ProcFS:
-    """A ``/proc`` and the cgroup tree beside it, real or made.
+    """A ``/proc``, the sysfs and the cgroup tree beside it, real or made.
 
     Parameters
     ----------
@@ -91,6 +118,8 @@ class ProcFS:
     same_space : callable, optional
         ``same_space(pid, pid) -> int``: 0 if both have one address space, else 1 or 2, an order, as
         ``kcmp(KCMP_VM)``. By default kcmp on the real ``/proc``; under another root no two processes share one.
+    sys : str
+        Where sysfs is mounted.
     """
 
     def __init__(
@@ -98,9 +127,11 @@ class ProcFS:
         root: str = "/proc",
         cgroup: str = "/sys/fs/cgroup",
         same_space: Callable[[int, int], int] | None = None,
+        sys: str = "/sys",
     ) -> None:
         self.root = os.fspath(root)
         self.cgroup = os.fspath(cgroup)
+        self.sys = os.fspath(sys)
         self.is_real = os.path.realpath(self.root) == "/proc"
         self._same_space = same_space
 
@@ -112,15 +143,18 @@ class ProcFS:
 
     def read_bytes(self, name: str) -> bytes:
         """Read a file of this ``/proc`` to its end."""
-        fd = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return native.read_text(fd)
-        finally:
-            os.close(fd)
+        return self._read(self.path(name))
 
     def read_text(self, name: str) -> str:
         """Read a text file of this ``/proc``; undecodable bytes become surrogates."""
         return os.fsdecode(self.read_bytes(name))
+
+    def _read(self, path: str) -> bytes:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return native.read_text(fd)
+        finally:
+            os.close(fd)
 
     def open_words(self, name: str) -> int:
         """Open one of the kpage files.
@@ -167,6 +201,35 @@ class ProcFS:
             else:
                 high = middle
         return high if os.pread(fd, 8, 0) else 0
+
+    # sysfs and the cgroup tree.
+
+    def sys_path(self, name: str) -> str:
+        """Return the path of a file or directory of this sysfs."""
+        return os.path.join(self.sys, name)
+
+    def cgroup_path(self, name: str) -> str:
+        """Return the path of a file or directory below where the cgroup hierarchies are mounted."""
+        return os.path.join(self.cgroup, name)
+
+    def read_file(self, path: str) -> str:
+        """Read a text file by a path that this object gave; undecodable bytes become surrogates."""
+        return os.fsdecode(self._read(path))
+
+    def list_directory(self, path: str) -> Listing:
+        """List a directory by a path that this object gave; its inode is that of the directory listed."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with os.scandir(fd) as entries:
+                kinds = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
+            directories = sorted(name for name, is_directory in kinds.items() if is_directory)
+            return Listing(os.fstat(fd).st_ino, tuple(directories), frozenset(kinds) - frozenset(directories))
+        finally:
+            os.close(fd)
+
+    def inode(self, path: str) -> int:
+        """Return the inode of what is at a path that this object gave, readable or not."""
+        return os.stat(path).st_ino
 
     # Processes.
 
