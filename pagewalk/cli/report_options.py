@@ -50,7 +50,12 @@ def options() -> Parser:
         show.add_argument("-s", "--sort", metavar="COL", help="order by this column; `-s help` lists them"),
         show.add_argument("-r", "--reverse", action="store_true", help="the other way round"),
         show.add_argument("-n", "--limit", metavar="N", type=positive, help="the first N rows"),
-        show.add_argument("-t", "--totals", action="store_true", help="a last row that adds up all rows of a table"),
+        show.add_argument(
+            "-t",
+            "--totals",
+            action="store_true",
+            help="a last row: the sum of all (PSS and USS add up, RSS counts a frame again and again)",
+        ),
         show.add_argument("--columns", metavar="A,B", type=words, help="these columns; `--columns help` lists them"),
         show.add_argument("-b", "--bytes", action="store_true", help="bytes as integers, not KiB, MiB, GiB"),
         show.add_argument("-H", "--no-header", action="store_true", help="no header"),

@@ -98,10 +98,14 @@ class Terminal:
         widths, left_out = fit(natural, elastic, section.wanted, self.style.width)
         if self.style.header:
             self.row(columns, headers, widths, HEADER, ())
-        for index in range(len(rows) + section.totals):
-            record = {name: lines[index] for name, lines in printed.items()}
-            self.row(columns, record, widths, HEADING if index == len(rows) else None, section.endings)
+        records = [
+            {name: lines[index] for name, lines in printed.items()} for index in range(len(rows) + section.totals)
+        ]
+        for record in records[: len(rows)]:
+            self.row(columns, record, widths, None, section.endings)
         self.footer(section, len(rows))
+        for record in records[len(rows) :]:
+            self.row(columns, record, widths, HEADING, ())
         if left_out:
             self.line([(self.cropped(f"(no room for {', '.join(left_out)})", self.style.width), QUIET)])
 
