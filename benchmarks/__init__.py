@@ -1,0 +1,1 @@
+"""Benchmarks of pagewalk: ``python -m benchmarks``, as root, from the project's folder."""

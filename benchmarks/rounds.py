@@ -1,0 +1,108 @@
+"""Readers measured in turn, round after round, and what follows from the measurements."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.workloads import Workload
+
+__all__ = ["Reader", "Reading", "all_pids", "interleaved", "median", "ratio", "spread"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One measurement.
+
+    Attributes
+    ----------
+    cpu, wall : float
+        Seconds; CPU of all threads, user and kernel.
+    peak : int or None
+        Bytes that the reading process had resident at most.
+    rss, pss : int or None
+        Bytes that it found in the workload's processes, summed; None where it says nothing of the kind.
+    more : dict of str to number
+        What else it counted.
+    """
+
+    cpu: float
+    wall: float
+    peak: int | None = None
+    rss: int | None = None
+    pss: int | None = None
+    more: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Something that reads the memory of all processes.
+
+    Attributes
+    ----------
+    name : str
+        Short.
+    lacks : str
+        What its answer leaves out, as a sentence without its subject; empty for pagewalk's own.
+    read : callable
+        ``read(pids, workload) -> Reading``: the processes to read, and those whose totals are asked for.
+    """
+
+    name: str
+    lacks: str
+    read: Callable[[Sequence[int], Workload], Reading]
+
+
+def all_pids() -> list[int]:
+    """Every process there is now, kernel threads too, as ``/proc/*`` would have them."""
+    return sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
+
+
+def interleaved(
+    readers: Sequence[Reader],
+    workload: Workload,
+    rounds: int,
+    progress: Callable[[int, str], None] = lambda _done, _name: None,
+) -> dict[str, list[Reading]]:
+    """Let every reader read once a round, each round beginning with another.
+
+    Parameters
+    ----------
+    readers : sequence of Reader
+        Of different names.
+    workload : Workload
+        Whose totals are asked for.
+    rounds : int
+        How many readings of each.
+    progress : callable, optional
+        Called before each reading with the rounds that are done and the reader's name.
+
+    Returns
+    -------
+    dict of str to list of Reading
+        By reader, in order of the rounds.
+    """
+    readings: dict[str, list[Reading]] = {reader.name: [] for reader in readers}
+    for number in range(rounds):
+        first = number % len(readers)
+        for reader in (*readers[first:], *readers[:first]):
+            progress(number, reader.name)
+            readings[reader.name].append(reader.read(all_pids(), workload))
+    return readings
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value, or the mean of the two."""
+    return statistics.median(values)
+
+
+def spread(values: Sequence[float]) -> tuple[float, float]:
+    """The least and the most."""
+    return min(values), max(values)
+
+
+def ratio(values: Sequence[float], base: Sequence[float]) -> float:
+    """The median of the ratios within a round: what changes from round to round cancels."""
+    return statistics.median(value / other for value, other in zip(values, base, strict=True))
