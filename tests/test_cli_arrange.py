@@ -90,6 +90,11 @@ class TestSummary:
         assert [section.key for section in sections] == ["kinds", "program", "sharing"]
         assert [len(section.table) for section in sections] == [rows, len(NAMES), len(NAMES)]
 
+    def test_of_a_selection_has_no_kinds(self) -> None:
+        snapshot = FakeSnapshot()
+        sections = summary_sections(None, snapshot.programs(), snapshot.sharing(), asked())
+        assert [section.key for section in sections] == ["program", "sharing"]
+
     def test_kinds_stand_whole(self) -> None:
         assert [section.share for section in self.made("text")] == [0, 1, 1]
 

@@ -31,6 +31,10 @@ class TestCheck:
     def test_no_directory(self, tmp_path: Path) -> None:
         assert "no directory" in stopped(tmp_path / "none" / "new")
 
+    def test_no_right(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+        assert f"may not write into '{tmp_path}'" in stopped(tmp_path / "new")
+
     def test_there_already(self, tmp_path: Path) -> None:
         path = tmp_path / "old"
         path.touch()

@@ -13,6 +13,7 @@ from pagewalk.table import Column, Table, objects
 
 def test_heading() -> None:
     assert heading(HOST, COVERAGE) == ("pagewalk on db7, Linux 6.18.44, 23.5 GiB", "read 90 of 91 processes in 0.21 s")
+    assert heading(HOST, COVERAGE, True)[1] == "read only 90 of 91 processes in 0.21 s"
     assert heading(HOST, {**COVERAGE, "refused": 0, "processes": 1})[1] == "read 1 process in 0.21 s"
 
 

@@ -64,13 +64,15 @@ def section_of(key: str, table: Table, view: View, args: Namespace) -> Section:
     )
 
 
-def summary_sections(kinds: Table, programs: Table, sharing: Table, args: Namespace) -> list[Section]:
-    """Return what bare ``pagewalk`` shows: memory by kind, top programs, top shared sets."""
-    if args.format in ("text", "plain"):
-        kinds = kinds.where(kinds["bytes"] > 0)
-    first = Section("kinds", kinds, kinds.names, wanted=kinds.names, share=0, labels={"kind": "mapped"})
+def summary_sections(kinds: Table | None, programs: Table, sharing: Table, args: Namespace) -> list[Section]:
+    """Return what bare ``pagewalk`` shows: memory by kind (of the whole machine), top programs, top shared sets."""
+    sections = []
+    if kinds is not None:
+        if args.format in ("text", "plain"):
+            kinds = kinds.where(kinds["bytes"] > 0)
+        sections = [Section("kinds", kinds, kinds.names, wanted=kinds.names, share=0, labels={"kind": "mapped"})]
     return [
-        first,
+        *sections,
         section_of("program", programs, VIEWS["program"], args),
         section_of("sharing", sharing, VIEWS["sharing"], args),
     ]

@@ -73,6 +73,8 @@ def check_new_file(path: str, force: bool) -> None:
         folder = os.path.dirname(path) or "."
         if not os.path.isdir(folder):
             raise Stop(Exit.FAILURE, f"-o {path}: no directory {folder!r}") from None
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise Stop(Exit.FAILURE, f"-o {path}: uid {os.geteuid()} may not write into {folder!r}") from None
         return
     if not stat.S_ISREG(found.st_mode):
         # Renaming a file over /dev/stdout or /dev/null would take it away from everyone else.

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["count", "coverage_line", "gap_lines", "heading", "machine_line", "read_line"]
 
 
-def heading(host: Mapping[str, Any], coverage: Mapping[str, Any]) -> tuple[str, str]:
+def heading(host: Mapping[str, Any], coverage: Mapping[str, Any], is_alone: bool = False) -> tuple[str, str]:
     """Return the left and the right part of the first line of a screen."""
     read = coverage["processes"]
     seen = read + coverage["refused"] + coverage["vanished"]
     processes = f"{read} of {count(seen, 'process')}" if seen != read else count(read, "process")
-    return machine_line(host), f"read {processes} in {duration(host['seconds'])}"
+    only = "only " if is_alone else ""
+    return machine_line(host), f"read {only}{processes} in {duration(host['seconds'])}"
 
 
 def machine_line(host: Mapping[str, Any]) -> str:

@@ -114,7 +114,8 @@ def walked_answer(args: Namespace, wishes: Wishes) -> tuple[Screen, Table]:
     snapshot = take_walk(args, wishes)
     selection = wishes.select(snapshot)
     if args.by == "summary":
-        sections = summary_sections(snapshot.kinds(), snapshot.programs(selection), snapshot.sharing(selection), args)
+        kinds = None if wishes else snapshot.kinds()
+        sections = summary_sections(kinds, snapshot.programs(selection), snapshot.sharing(selection), args)
     else:
         view = VIEWS[args.by]
         sections = [section_of(args.by, view.ask(snapshot, selection), view, args)]
@@ -122,7 +123,7 @@ def walked_answer(args: Namespace, wishes: Wishes) -> tuple[Screen, Table]:
     host, coverage, gaps = snapshot.host, snapshot.coverage(), snapshot.gaps()
     screen = Screen(
         sections=tuple(sections),
-        heading=heading(host, coverage),
+        heading=heading(host, coverage, args.alone),
         remarks=(coverage_line(host, coverage),),
         facts={"host": host, "coverage": coverage, "gaps": gaps},
     )
