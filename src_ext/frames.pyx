@@ -58,7 +58,7 @@ cdef class Interned:
         return self.table.used
 
     def use(self, uint32_t[::1] slots not None, uint64_t[:, ::1] keys not None):
-        """Work on these arrays from now on: ``slots`` cleared, a power of two long; ``keys`` holds the keys so far."""
+        """Work on these arrays from now on: ``slots``, a power of two long, is cleared here; ``keys`` holds the keys so far."""
         cdef Py_ssize_t length = slots.shape[0]
         if length & (length - 1) or keys.shape[1] != 3 or keys.shape[0] == 0 or keys.shape[0] >= length:
             raise ValueError("slots is no power of two above the number of keys")
@@ -66,6 +66,7 @@ cdef class Interned:
             raise ValueError("fewer rows than keys")
         self.slots = slots
         self.keys = keys
+        slots[:] = 0
         self.table.slots = &slots[0]
         self.table.mask = length - 1
         self.table.keys = <pw_key *>&keys[0, 0]
@@ -138,6 +139,10 @@ cdef class Tally:
         cdef int64_t info, row = -1
         cdef int failed = 0
         cdef bint keep = row_of.shape[0] > 0
+        if self.words is None or self.words.keys.shape[0] == 0 or self.rows.keys.shape[0] == 0:
+            raise ValueError("the tables of keys have no arrays yet")
+        if not 0 <= start <= n:
+            raise ValueError("start is not within the frames")
         if mapcount.shape[0] < n or flags.shape[0] < n or cgroup.shape[0] < n or (keep and row_of.shape[0] < n):
             raise ValueError("a column is shorter than the frames")
         if frames.shape[0] < self.rows.keys.shape[0]:

@@ -14,6 +14,7 @@ cdef enum:
     C_NOBODY = 0
     C_ROOT_ANON = 1
     C_ROOT_FILE = 2
+    C_FIRST_SET = 4
 
 
 @cython.final
@@ -28,11 +29,24 @@ cdef class Fold:
     cdef int64_t[::1] counts
     cdef pw_intern repeats
     cdef uint32_t current, first
-    cdef public Py_ssize_t n_sets
+    cdef Py_ssize_t sets
     cdef readonly Py_ssize_t n_swaps, n_others
 
     def __init__(self, Py_ssize_t n_sets):
-        self.n_sets = n_sets
+        if n_sets < C_FIRST_SET:
+            raise ValueError("no room for the roots")
+        self.sets = n_sets
+
+    @property
+    def n_sets(self):
+        """Owner sets so far, the roots counted; the caller may add rows of its own between two address spaces."""
+        return self.sets
+
+    @n_sets.setter
+    def n_sets(self, Py_ssize_t n_sets):
+        if not C_FIRST_SET <= n_sets <= self.parent.shape[0]:
+            raise ValueError("more owner sets than rows, or fewer than roots")
+        self.sets = n_sets
 
     def use_sets(
         self,
@@ -44,7 +58,7 @@ cdef class Fold:
         """Work on these arrays from now on; the caller has copied what the shorter ones held."""
         if not parent.shape[0] == space.shape[0] == successor.shape[0] == frames.shape[0]:
             raise ValueError("the columns of the owner sets differ in length")
-        if parent.shape[0] < self.n_sets:
+        if parent.shape[0] < self.sets or parent.shape[0] == 0:
             raise ValueError("fewer rows than owner sets")
         self.parent = parent
         self.space = space
@@ -60,7 +74,7 @@ cdef class Fold:
     ):
         """Count frames mapped again in these arrays from now on.
 
-        ``slots`` is cleared and a power of two long; ``keys`` and ``counts`` hold ``used`` repeats, then zeros.
+        ``slots`` is a power of two long and cleared here; ``keys`` and ``counts`` hold ``used`` repeats, then zeros.
         """
         cdef Py_ssize_t length = slots.shape[0]
         if length & (length - 1) or keys.shape[1] != 3 or keys.shape[0] >= length or keys.shape[0] == 0:
@@ -70,6 +84,7 @@ cdef class Fold:
         self.slots = slots
         self.keys = keys
         self.counts = counts
+        slots[:] = 0
         self.repeats.slots = &slots[0]
         self.repeats.mask = length - 1
         self.repeats.keys = <pw_key *>&keys[0, 0]
@@ -86,8 +101,10 @@ cdef class Fold:
         """Start folding this address space."""
         if self.repeats.used:
             raise ValueError("the repeats of the address space before are still there")
+        if self.parent.shape[0] == 0 or self.counts.shape[0] == 0:
+            raise ValueError("use_sets and use_repeats come before")
         self.current = space
-        self.first = <uint32_t>self.n_sets
+        self.first = <uint32_t>self.sets
 
     cdef inline bint take(self, uint32_t[::1] owner, uint64_t index, uint32_t root, uint64_t tag) noexcept nogil:
         """Give the frame this owner; False when the arrays have no room for that."""
@@ -103,10 +120,10 @@ cdef class Fold:
             old = root
         new = self.successor[old]
         if new < self.first:            # of an earlier address space
-            if self.n_sets == self.parent.shape[0]:
+            if self.sets == self.parent.shape[0]:
                 return False
-            new = <uint32_t>self.n_sets
-            self.n_sets += 1
+            new = <uint32_t>self.sets
+            self.sets += 1
             self.parent[new] = old
             self.space[new] = self.current
             self.successor[old] = new
@@ -127,6 +144,8 @@ cdef class Fold:
         """Fold entries [start, stop); returns where it had to stop for want of room, or ``stop``."""
         cdef Py_ssize_t i = start
         cdef uint64_t entry, pfn, limit = owner.shape[0]
+        if self.first == 0:
+            raise ValueError("no address space was begun")
         if not 0 <= start <= stop <= entries.shape[0]:
             raise ValueError("start and stop are not within entries")
         if swaps.shape[0] < stop - start or others.shape[0] < stop - start:
@@ -165,6 +184,12 @@ cdef class Fold:
         """Fold table indexes, from ``start`` on; returns where it had to stop for want of room, or their number."""
         cdef Py_ssize_t i = start, stop = indexes.shape[0]
         cdef bint outside = False
+        if self.first == 0:
+            raise ValueError("no address space was begun")
+        if not 0 <= start <= stop:
+            raise ValueError("start is not within indexes")
+        if not C_NOBODY < root < C_FIRST_SET:
+            raise ValueError("no such root")
         with nogil:
             for i in range(start, stop):
                 if indexes[i] >= <uint64_t>owner.shape[0]:

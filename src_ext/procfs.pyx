@@ -32,6 +32,8 @@ def read_text(int fd, size_t at_first=16384):
     cdef uint8_t[::1] view
     cdef ssize_t got
     cdef size_t room = at_first, used = 0
+    if room == 0:
+        raise ValueError("a buffer of 0 bytes")
     buffer = bytearray(room)
     while True:
         view = buffer

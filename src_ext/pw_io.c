@@ -9,6 +9,12 @@ enum { PW_KCMP_VM = 1 };  // include/uapi/linux/kcmp.h
 
 ssize_t pw_read_words(int fd, uint64_t first, uint64_t *out, size_t count)
 {
+    // No file is longer than off_t can say: words beyond are past its end, and must not wrap around to its beginning.
+    const uint64_t most = (uint64_t)INT64_MAX / sizeof(uint64_t);
+    if (first >= most)
+        return 0;
+    if (count > most - first)
+        count = (size_t)(most - first);
     char *to = (char *)out;
     size_t want = count * sizeof(uint64_t);
     size_t got = 0;

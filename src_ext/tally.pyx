@@ -60,7 +60,7 @@ def regroup(
 ):
     """Make the trie of the groups that the labels belong to, each group once on a path.
 
-    ``group`` gives each label's group, -1 to leave the label out. ``new_of`` gets each set's new number; row i of
+    ``group`` gives each label's group, -1 to leave the label out. ``slots`` is cleared here. ``new_of`` gets each set's new number; row i of
     ``keys`` is set i + 1 of the new trie: its parent, its group, its times. ``distinct`` promises that no two
     labels share a group, which spares the look up each path.
     Returns the number of new sets, nobody not counted.
@@ -77,6 +77,9 @@ def regroup(
     for node in range(1, n_sets):
         if parent[node] >= <uint64_t>node or label[node] >= <uint64_t>group.shape[0]:
             raise ValueError("an owner set comes before its parent, or its label has no group")
+    if n_sets == 0:
+        return 0
+    slots[:] = 0
     table.slots = &slots[0]
     table.mask = length - 1
     table.keys = <pw_key *>&keys[0, 0]
@@ -109,12 +112,17 @@ def times_on_path(
     int64_t[::1] out not None,
 ):
     """How often labels[i] maps the frames of sets[i]; 0 where it is no owner of them."""
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, n_sets = parent.shape[0]
     cdef uint32_t node
+    if label.shape[0] != n_sets or times.shape[0] != n_sets:
+        raise ValueError("the columns of the owner sets differ in length")
+    for i in range(1, n_sets):
+        if parent[i] >= <uint64_t>i:
+            raise ValueError("an owner set comes before its parent")
     if sets.shape[0] != labels.shape[0] or out.shape[0] != sets.shape[0]:
         raise ValueError("the columns differ in length")
     for i in range(sets.shape[0]):
-        if sets[i] >= <uint64_t>parent.shape[0]:
+        if sets[i] >= <uint64_t>n_sets:
             raise IndexError("no such owner set")
     with nogil:
         for i in range(sets.shape[0]):
