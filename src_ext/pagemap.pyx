@@ -140,7 +140,8 @@ cdef class Reader:
         if got < SPARSE_CHUNK or not self.can_scan:
             return
         for i in range(first, first + got):
-            filled += self.entries[i] != 0
+            # Not any entry but 0: in a VMA that is soft-dirty its holes have bit 55 set (task_mmu.c:pagemap_pte_hole).
+            filled += (self.entries[i] & (PW_PM_PRESENT | PW_PM_SWAP)) != 0
         if not self.sparse and filled * 8 < got:
             self.sparse = True
             self.stretch_end = self.scanned_to = self.at
