@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import struct
 import sys
 from array import array
 from collections import Counter
@@ -66,6 +68,18 @@ def vmas(pid: int) -> list[Vma]:
 def pagemap(pid: int | str, region: Region) -> array[int]:
     """The raw entries of a region."""
     return words(f"/proc/{pid}/pagemap", region.start // PAGE, region.pages)
+
+
+def scan_error(pid: int) -> str | None:
+    """Why the kernel does not answer PAGEMAP_SCAN (include/uapi/linux/fs.h), None if it does."""
+    # struct pm_scan_arg: its size, then start and end at the third and the fourth word; nothing else asked for.
+    argument = struct.pack("=12Q", 96, 0, 0, PAGE, *[0] * 8)
+    with open(f"/proc/{pid}/pagemap", "rb") as file:
+        try:
+            fcntl.ioctl(file, 0xC0606610, argument)
+        except OSError as error:
+            return str(error)
+    return None
 
 
 def present(pid: int, region: Region) -> list[int]:
