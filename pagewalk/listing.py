@@ -94,7 +94,7 @@ class Listing:
         """Forget every process merged with another that no longer shares its address space (it called exec)."""
         for candidate in self.candidates:
             for pid in candidate.pids[1:]:
-                if not self._same(candidate.pids[0], pid):
+                if not self._same(candidate.pids[0], pid, if_gone=True):  # the last listing will say so
                     candidate.pids.remove(pid)
                     self.known.discard(pid)
 
@@ -148,24 +148,36 @@ class Listing:
         return merged
 
     def _equal(self, alike: list[Candidate]) -> list[list[Candidate]]:
+        """Put those of one address space together; one that cannot be compared stays alone."""
+        able, alone = alike, list[Candidate]()
+        while True:
+            try:
+                return [*([candidate] for candidate in alone), *self._runs(able)]
+            except OSError:
+                # Refused, or gone by now: left among the others it would part two that are equal.
+                failing = [candidate for candidate in able if not self._same(candidate.tid, candidate.tid, False)]
+                if not failing:
+                    return [[candidate] for candidate in alike]
+                alone = alone + failing
+                able = [candidate for candidate in able if not any(candidate is other for other in failing)]
+
+    def _runs(self, able: list[Candidate]) -> list[list[Candidate]]:
         """Sort by the kernel's order of address spaces (kcmp KCMP_VM) and cut where they differ."""
 
         def compare(a: Candidate, b: Candidate) -> int:
-            try:
-                return (0, -1, 1)[self._procfs.same_space(a.tid, b.tid)]
-            except OSError:
-                return -1 if a.pids[0] < b.pids[0] else 1
+            return (0, -1, 1)[self._procfs.same_space(a.tid, b.tid)]
 
         runs: list[list[Candidate]] = []
-        for candidate in sorted(alike, key=functools.cmp_to_key(compare)):
+        for candidate in sorted(able, key=functools.cmp_to_key(compare)):
             if runs and compare(runs[-1][-1], candidate) == 0:
                 runs[-1].append(candidate)
             else:
                 runs.append([candidate])
         return runs
 
-    def _same(self, pid_a: int, pid_b: int) -> bool:
+    def _same(self, pid_a: int, pid_b: int, if_gone: bool) -> bool:
+        """Whether two processes share an address space; ``if_gone`` where one of them has ended, else False."""
         try:
             return self._procfs.same_space(pid_a, pid_b) == 0
         except OSError as error:
-            return is_gone(error)  # gone: let the last listing say so
+            return if_gone and is_gone(error)
