@@ -238,6 +238,7 @@ class Reader:
                     maps = self._procfs.read_at(process, "maps")
                     stat = self._procfs.stat(process)
                     same = stat.start_time == candidate.stat.start_time and stat.layout == candidate.stat.layout
+                    candidate.stat = stat
                     if same and maps and not stat.is_zombie:
                         vmas = parse_maps(maps, self._procfs.path(f"{process.pid}/maps"))
                         opened = _Opened(pagemap, vmas)
@@ -246,7 +247,6 @@ class Reader:
                         return opened
                     if stat.is_zombie:
                         break
-                    candidate.stat = stat
                 finally:
                     if pagemap >= 0:
                         os.close(pagemap)
