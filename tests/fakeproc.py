@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import fakesmaps
@@ -16,6 +18,14 @@ PF_RANDOMIZE = 0x00400000
 TASK_COMM_LEN = 16
 
 WORD = 8
+
+
+@contextmanager
+def made(machine: Machine) -> Iterator[Path]:
+    """A /proc of this machine for a while, in memory where there is a place for that: there may be thousands."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="pagewalk-", dir=memory) as directory:
+        yield write(machine, Path(directory) / "proc")
 
 
 def write(machine: Machine, root: Path) -> Path:
@@ -179,12 +189,14 @@ class FakeProcFS(procfs.ProcFS):
         self.order = list(self.by_pid if order is None else order)
         self.newcomers = frozenset(newcomers)
         self.listings = 0
+        self.departed: set[int] = set()
+        self.listed_once: set[int] = set()
 
     def compare(self, pid_a: int, pid_b: int) -> int:
         """kcmp(KCMP_VM): both must be there, and the caller be allowed to ptrace both."""
         pair = [self.by_pid[pid] for pid in (pid_a, pid_b)]
         for process in pair:
-            if process.fate in (Fate.GONE_STAT, Fate.GONE_MAPS):
+            if process.fate in (Fate.GONE_STAT, Fate.GONE_MAPS) or process.pid in self.departed:
                 raise _error(errno.ESRCH, "kcmp")
             if process.fate is Fate.REFUSED:
                 raise _error(errno.EPERM, "kcmp")
@@ -192,8 +204,13 @@ class FakeProcFS(procfs.ProcFS):
         return 0 if first == second else 1 if first < second else 2
 
     def pids(self) -> list[int]:
+        """Those there now: one that is to go is listed once."""
         self.listings += 1
-        return [pid for pid in self.order if self.listings > 1 or pid not in self.newcomers]
+        there = [pid for pid in self.order if self.listings > 1 or pid not in self.newcomers]
+        self.departed |= self.listed_once
+        listed = [pid for pid in there if pid not in self.departed]
+        self.listed_once |= {pid for pid in listed if self.by_pid[pid].fate.gone}
+        return listed
 
     def open_process(self, pid: int) -> procfs.Process:
         if self.by_pid[pid].fate is Fate.GONE_STAT and pid % 2:

@@ -57,7 +57,7 @@ NAMES = [
     b"/memfd:weights (deleted)",
     b"/dev/zero (deleted)",
     b"/tmp/two  words",
-    b" /odd",
+    b"/tmp/ at its end ",
     b"/tmp/a\nline",
     b"/tmp/gone (deleted)",
     b"/tmp/\xff\xfe\x80",
@@ -173,7 +173,7 @@ def _place(plans: Sequence[_Plan], slack: int) -> tuple[list[range], dict[int, F
 
 others: st.SearchStrategy[Entry] = st.one_of(
     st.sampled_from([GUARD, UFFD_MARKER, POISON_MARKER, SOFT_DIRTY_HOLE]),
-    st.builds(Swapped, st.sampled_from([0, 1, 21]), st.sampled_from([0, 1, 2, 16385, 2**26]), pm_noise),
+    st.builds(Swapped, st.sampled_from([0, 1, 21]), st.sampled_from([0, 1, 2, 16385, 2**20]), pm_noise),
     st.builds(Swapped, st.just(0), st.integers(0, 3), st.just(0)),
     # A poisoned page (24) and a device-private one (28 to 30): in no swap file.
     st.builds(lambda kind, pfn: Marker(1 << 62 | pfn << 5 | kind), st.sampled_from([24, 28, 30]), st.integers(0, 9)),
@@ -245,7 +245,7 @@ def _spaces(draw: st.DrawFn, folios: Sequence[range], frames: dict[int, Frame], 
                 perms=draw(st.sampled_from(["rw-p", "r--p", "r-xp", "rw-s", "---p"])),
                 offset=draw(st.sampled_from([0, 0x1000, 0x123456789000])) if named else 0,
                 device=draw(st.sampled_from([(0, 1), (0xFE, 0), (0x103, 0xFFFFF)])) if named else (0, 0),
-                inode=draw(st.sampled_from([7, 260131, 2**64 - 2])) if named else 0,
+                inode=draw(st.sampled_from([7, 260131, 2**63 - 1])) if named else 0,
                 name=name,
                 entries=entries,
             )
@@ -316,7 +316,9 @@ def _processes(draw: st.DrawFn, spaces: int, shape: Shape) -> list[Process]:
     homes: list[tuple[int | None, Fate]] = []
     for space in range(spaces):
         twins = draw(st.sampled_from([1, 1, 1, 1, 2, 3]))
-        homes += [(space, draw(fates) if shape.fates else Fate.READ) for _ in range(twins)]
+        drawn = [draw(fates) if shape.fates else Fate.READ for _ in range(twins)]
+        # An address space does not go while somebody has it.
+        homes += [(space, Fate.GONE_PAGEMAP if fate is Fate.GONE_READING and twins > 1 else fate) for fate in drawn]
     if shape.fates:
         homes += [(None, fate) for fate in draw(st.lists(st.sampled_from([Fate.KTHREAD, Fate.ZOMBIE]), max_size=2))]
     count = len(homes)

@@ -186,10 +186,11 @@ class Oracle:
         return sorted(process.pid for process in self.processes if process.space == space)
 
     def sharing(self) -> dict[frozenset[int], Shared]:
-        """Bytes of every owner set."""
+        """Bytes of every owner set, of frames with more than one owner, hidden ones counted."""
         frames: defaultdict[frozenset[int], list[int]] = defaultdict(list)
         for pfn in self.resident:
-            frames[self.owners[pfn]].append(pfn)
+            if self.sharers(pfn) > 1:
+                frames[self.owners[pfn]].append(pfn)
 
         def of_kind(pfns: list[int], kind: Kind) -> int:
             return PAGE * sum(self.frame(pfn).kind is kind for pfn in pfns)

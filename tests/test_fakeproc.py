@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import struct
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -185,8 +184,8 @@ def test_twins_compare_equal_and_others_in_one_order(tmp_path: Path) -> None:
 
 @given(machines())
 def test_what_procfs_reads_is_what_the_model_says(truth: Machine) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        procfs = FakeProcFS(truth, fakeproc.write(truth, Path(directory) / "proc"))
+    with fakeproc.made(truth) as root:
+        procfs = FakeProcFS(truth, root)
         for process in truth.processes:
             if process.fate is Fate.GONE_STAT:
                 continue
