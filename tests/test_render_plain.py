@@ -49,9 +49,9 @@ def test_an_empty_table_is_its_header() -> None:
 
 
 def test_every_unit() -> None:
-    cells = {"ns": 1_250_000, "seconds": 0.21, "flag": False, "count": 7, "list": ("a b", "c"), "text": "x y"}
+    cells = {"ns": 1_250_000, "seconds": 0.21, "flag": False, "share": 0.25, "list": ("a b", "c"), "text": "x y"}
     table = Table([Column(unit, unit, "") for unit in cells], {unit: objects([cell]) for unit, cell in cells.items()})
-    assert shown(screen(section(table, shown=table.names)))[1] == r"1250000 0.210000   no     7 a\x20b,c x y"
+    assert shown(screen(section(table, shown=table.names)))[1] == r"1250000 0.210000   no 0.250000 a\x20b,c x y"
 
 
 def test_nothing_is_cut_off() -> None:

@@ -76,12 +76,12 @@ class TestGolden:
         assert shown(made)[1].endswith("PROGRAM")
 
     def test_every_unit(self) -> None:
-        cells = {"ns": 1_250_000, "seconds": 0.21, "flag": True, "count": 7, "frames": 9, "hex": 255}
+        cells = {"ns": 1_250_000, "seconds": 0.21, "flag": True, "count": 7, "share": 0.1234, "hex": 255}
         table = Table(
             [Column(unit, unit, "") for unit in cells], {unit: objects([cell]) for unit, cell in cells.items()}
         )
         made = screen(section(table, shown=table.names, wanted=(), measure=None))
-        assert shown(made)[2] == "1.25 ms   0.21 s   yes      7       9   ff"
+        assert shown(made)[2] == "1.25 ms   0.21 s   yes      7  12.3%   ff"
 
     def test_a_list_says_how_often(self) -> None:
         table = Table([Column("comms", "list", "")], {"comms": objects([("php", "sh", "php", "php")])})
@@ -117,7 +117,7 @@ class TestHostile:
         out.seek(0)
         lines = out.read().splitlines()
         assert max(map(len, lines)) <= 50
-        assert lines[1].split() == ["PID", "PIDS", "PSSv", "USS", "COMM"]
+        assert lines[1].split() == ["PID", "PSSv", "USS", "COMM"]
         assert lines[2].endswith("~")
         assert lines[3].endswith(r"caf\xe9")
 

@@ -60,7 +60,7 @@ def word(value: Any, unit: str, exact: bool) -> str:
             return "".join(iec(value)) if value else "0"
         case "hex":
             return f"{value:#x}"
-        case "seconds":
+        case "seconds" | "share":
             return f"{value:.6f}"
         case "flag":
             return "yes" if value else "no"

@@ -167,6 +167,8 @@ class Terminal:
                 return duration(value / 1e9)
             case "seconds":
                 return duration(value)
+            case "share":
+                return f"{value:.1%}"
             case "flag":
                 return "yes" if value else "no"
             case "list":
