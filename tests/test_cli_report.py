@@ -76,7 +76,7 @@ class TestShown:
         assert wanted == shown
         assert plain <= known
         assert row.measure in plain
-        assert row.plain.split()[-1] in {"name", "comms", "cmdline"}
+        assert row.plain.split()[-1] in {"name", "owners", "cmdline"}
 
     def test_json(self, capsys: Captured) -> None:
         assert main(["-f", "json", "-v"]) == Exit.OK

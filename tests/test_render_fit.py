@@ -21,8 +21,8 @@ class TestFit:
         assert fit(natural, {"comm"}, wanted, 30) == ({"pid": 6, "pss": 8, "comm": 12}, [])
         assert fit(natural, {"comm"}, wanted, 33) == ({"pid": 6, "pss": 8, "comm": 15}, [])
 
-    def test_a_narrower_one_may_take_the_place_of_one_that_does_not_fit(self) -> None:
-        assert fit({"a": 4, "b": 30, "c": 4}, {}, ("a", "b", "c"), 20) == ({"a": 4, "c": 4}, [])
+    def test_no_narrower_one_takes_the_place_of_one_that_does_not_fit(self) -> None:
+        assert fit({"a": 4, "b": 30, "c": 4}, {}, ("a", "b", "c"), 20) == ({"a": 4}, [])
 
     def test_names_what_was_asked_for_and_does_not_fit(self) -> None:
         assert fit({"a": 8, "b": 8, "c": 8}, {}, (), 20) == ({"a": 8, "b": 8}, ["c"])

@@ -43,9 +43,11 @@ def fit(
     chosen: dict[str, int] = {}
     free = width + GAP
     for name in wanted or natural:
-        if least[name] + GAP <= free:
-            chosen[name] = least[name]
-            free -= least[name] + GAP
+        # No narrower one takes the place of one that does not fit: which columns stand would hang on their values.
+        if least[name] + GAP > free:
+            break
+        chosen[name] = least[name]
+        free -= least[name] + GAP
     if not chosen:
         chosen[next(iter(wanted or natural))] = width
         free = 0
