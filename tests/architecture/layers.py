@@ -31,6 +31,7 @@ RANKS: Mapping[str, int] = {
     "vmas": 3,
     "memcg": 3,
     "system": 3,
+    "labels": 3,
     "diagnosis": 3,
     "listing": 3,
     "smaps": 3,
@@ -43,7 +44,7 @@ RANKS: Mapping[str, int] = {
 }
 
 # Modules of these may import each other, as long as no cycle arises: each is one component, split into files.
-PACKAGES = {"_native", "cli", "export", "procfs", "render", "views"}
+PACKAGES = {"_native", "cli", "export", "procfs", "render", "system", "views"}
 
 # Narrower than "downward": what a component may know at all. What is made of facts sees no capture; renderers and
 # exporters know only tables.
