@@ -37,6 +37,7 @@ RANKS: Mapping[str, int] = {
     "smaps": 3,
     "shares": 3,
     "procfs": 2,
+    "threads": 2,
     "_native": 1,
     "abi": 0,
     "table": 0,
