@@ -6,12 +6,14 @@ cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from pw cimport (
-    PW_KPF_COMPOUND_HEAD, PW_KPF_COMPOUND_TAIL, PW_KPF_OF_FOLIO, PW_KPF_ON_NEW_TAILS, pw_find_head, pw_intern, pw_intern_key,
-    pw_intern_rehash, pw_key, pw_read_words, ssize_t,
+    PW_KPF_COMPOUND_HEAD, PW_KPF_COMPOUND_TAIL, PW_KPF_OF_FOLIO, PW_KPF_ON_NEW_TAILS, pw_find_head, pw_intern,
+    pw_intern_key, pw_intern_rehash, pw_key, pw_read_words, ssize_t,
 )
 
 
-def read_wanted(int fd, uint64_t base, const uint32_t[::1] owner not None, uint64_t[::1] out not None, Py_ssize_t bridge):
+def read_wanted(
+    int fd, uint64_t base, const uint32_t[::1] owner not None, uint64_t[::1] out not None, Py_ssize_t bridge
+):
     """Read the words of the frames that have an owner; returns (words read, reads, frames past the end of the file)."""
     cdef Py_ssize_t n = owner.shape[0], start = 0, stop, gap
     cdef ssize_t got = 0
@@ -58,7 +60,10 @@ cdef class Interned:
         return self.table.used
 
     def use(self, uint32_t[::1] slots not None, uint64_t[:, ::1] keys not None):
-        """Work on these arrays from now on: ``slots``, a power of two long, is cleared here; ``keys`` holds the keys so far."""
+        """Work on these arrays from now on.
+
+        ``slots``, a power of two long, is cleared here; ``keys`` holds the keys so far.
+        """
         cdef Py_ssize_t length = slots.shape[0]
         if length & (length - 1) or keys.shape[1] != 3 or keys.shape[0] == 0 or keys.shape[0] >= length:
             raise ValueError("slots is no power of two above the number of keys")
@@ -88,7 +93,9 @@ cdef class Tally:
         self.words = words
         self.rows = rows
 
-    cdef int mend_tail(self, int fd_flags, int fd_cgroup, uint64_t pfn, uint64_t *flags, uint64_t *cgroup) noexcept nogil:
+    cdef int mend_tail(
+        self, int fd_flags, int fd_cgroup, uint64_t pfn, uint64_t *flags, uint64_t *cgroup
+    ) noexcept nogil:
         """Give a tail what up to 6.1 only the head of its folio says (6.4 for the cgroup); 0 or -errno."""
         cdef uint64_t head = 0
         cdef int found
@@ -147,8 +154,6 @@ cdef class Tally:
             raise ValueError("a column is shorter than the frames")
         if frames.shape[0] < self.rows.keys.shape[0]:
             raise ValueError("fewer counts than rows")
-        if not 0 <= start <= n:
-            raise ValueError("start is not within the frames")
         with nogil:
             for i in range(start, n):
                 if not owner[i] and not unowned:
@@ -159,9 +164,9 @@ cdef class Tally:
                     self.head_flags = word
                     self.head_cgroup = memcg
                     self.in_folio = True
-                elif not word & PW_KPF_COMPOUND_TAIL:
-                    self.in_folio = False
-                elif not word & PW_KPF_ON_NEW_TAILS:
+                elif not word & PW_KPF_COMPOUND_TAIL or word & PW_KPF_ON_NEW_TAILS:
+                    self.in_folio = False       # nothing to mend; what comes next may be of another folio
+                else:
                     failed = self.mend_tail(fd_flags, fd_cgroup, base + i, &word, &memcg)
                     if failed:
                         break

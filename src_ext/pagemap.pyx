@@ -210,9 +210,13 @@ def compress(
 ):
     """Write the present and swapped entries as runs; returns how many. The arrays hold as many as ``entries``."""
     cdef Py_ssize_t s, i, at = 0, runs = 0
-    cdef uint64_t entry, vpn
+    cdef uint64_t entry, vpn, total = 0
     if segments > seg_page.shape[0] or segments > seg_len.shape[0]:
         raise ValueError("fewer segments than said")
+    for s in range(segments):
+        total += seg_len[s]
+    if total > <uint64_t>entries.shape[0]:
+        raise ValueError("the segments are longer than the entries")
     if page.shape[0] < entries.shape[0] or word.shape[0] < entries.shape[0] or length.shape[0] < entries.shape[0]:
         raise ValueError("the runs have less room than the entries")
     with nogil:

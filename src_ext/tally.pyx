@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from pw cimport pw_intern, pw_intern_key, pw_intern_rehash, pw_key
+from pw cimport pw_intern, pw_intern_key, pw_key
 
 
 def add_rows(const uint32_t[::1] at not None, const int64_t[:, ::1] weights not None, int64_t[:, ::1] sums not None):
@@ -60,9 +60,9 @@ def regroup(
 ):
     """Make the trie of the groups that the labels belong to, each group once on a path.
 
-    ``group`` gives each label's group, -1 to leave the label out. ``slots`` is cleared here. ``new_of`` gets each set's new number; row i of
-    ``keys`` is set i + 1 of the new trie: its parent, its group, its times. ``distinct`` promises that no two
-    labels share a group, which spares the look up each path.
+    ``group`` gives each label's group, -1 to leave the label out. ``slots`` is cleared here. ``new_of`` gets each
+    set's new number; row i of ``keys`` is set i + 1 of the new trie: its parent, its group, its times. ``distinct``
+    promises that no two labels share a group, which spares the look up each path.
     Returns the number of new sets, nobody not counted.
     """
     cdef Py_ssize_t node, n_sets = parent.shape[0]
