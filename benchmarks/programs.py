@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sysconfig
@@ -47,17 +48,20 @@ class Programs:
         if key not in self._compiled:
             program = Path(self._folder.name) / key
             command = [_compiler(), "-std=c11", "-O2", "-o", str(program), str(FOLDER / f"{name}.c")]
-            said = _compile([*command, "-static"]) if static else "not tried"
-            if said and (said := _compile(command)):
+            said = _compile([*command, "-static"], self._folder.name) if static else "not tried"
+            if said and (said := _compile(command, self._folder.name)):
                 raise Failure(f"{name}.c does not compile: {said}")
             self._compiled[key] = program
         return self._compiled[key]
 
 
-def _compile(command: list[str]) -> str:
+def _compile(command: list[str], folder: str) -> str:
     """Run the compiler; returns what it says when it fails, else nothing."""
-    done = subprocess.run(command, capture_output=True, text=True)
-    return (done.stderr.strip() or "it does not say why") if done.returncode else ""
+    # Its own files belong where they go with ours, and it is waited for, whatever ends this process meanwhile.
+    environment = {**os.environ, "TMPDIR": folder}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment) as cc:
+        _, said = cc.communicate()
+    return (said.strip() or "it does not say why") if cc.returncode else ""
 
 
 def _compiler() -> str:
