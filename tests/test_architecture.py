@@ -275,9 +275,8 @@ class TestMirrors:
 
     @every_module
     def test_module_has_its_test(self, module: Module) -> None:
-        if not module.is_package and module.base != "__main__" and "_native" not in module.parts:
-            mirror = REPOSITORY / "tests" / f"test_{'_'.join(module.parts)}.py"
-            assert mirror.is_file(), f"{module.name} has no {mirror.name}"
+        if not module.is_package and module.base != "__main__":
+            holds(native.missing_mirror(module.parts, REPOSITORY))
 
     def test_packages_are_shipped(self) -> None:
         settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())

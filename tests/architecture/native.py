@@ -158,6 +158,12 @@ def missing_files(noun: str, root: Path, extra: Mapping[str, str]) -> list[str]:
     return [f"{noun} has no {kind}: {path}" for kind, path in wanted.items() if not (root / path).is_file()]
 
 
+def missing_mirror(parts: tuple[str, ...], root: Path) -> list[str]:
+    """Whether a module has its test: ``tests/test_views_process.py`` for ``pagewalk.views.process``."""
+    mirror = f"tests/test_{'_'.join(parts)}.py"
+    return [] if (root / mirror).is_file() else [f"{'.'.join(parts)} has no test: {mirror}"]
+
+
 def stub_findings(stub: ast.Module, compiled: ModuleType) -> list[str]:
     """Where a stub and its compiled module differ in public names or in the names of parameters.
 
