@@ -45,7 +45,7 @@ RANKS: Mapping[str, int] = {
 }
 
 # Modules of these may import each other, as long as no cycle arises: each is one component, split into files.
-PACKAGES = {"_native", "cli", "export", "procfs", "render", "system", "views"}
+PACKAGES = {"_native", "cli", "export", "memcg", "procfs", "render", "system", "views"}
 
 # Narrower than "downward": what a component may know at all. What is made of facts sees no capture; renderers and
 # exporters know only tables.
