@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pagewalk.accounts import Accounts, Places
 from pagewalk.groups import Grouping, Spaces
 from pagewalk.mappings import MappingFacts
 from pagewalk.shares import Shares, apportion
@@ -72,6 +73,10 @@ class Facts:
         What could not be seen.
     mappings : MappingFacts or None
         Present if the walk was asked to keep mappings.
+    places : Places or None
+        What the zone numbers of the table mean; present if the walk was asked where frames are.
+    accounts : Accounts or None
+        The kernel's own figures; present if all of RAM was read.
     """
 
     host: dict[str, Any]
@@ -85,6 +90,8 @@ class Facts:
     ksm_known: bool = True
     gaps: tuple[Gap, ...] = field(default=())
     mappings: MappingFacts | None = None
+    places: Places | None = None
+    accounts: Accounts | None = None
 
     @cached_property
     def by_space(self) -> Labelled:

@@ -329,6 +329,7 @@ def walk(
     chunk: int = CHUNK,
     progress: Callable[[int, int, str], None] | None = None,
     procfs: ProcFS | None = None,
+    nodes: bool = False,
 ) -> Snapshot:
     """Walk the machine: find the owners of every mapped page.
 
@@ -339,7 +340,8 @@ def walk(
     cgroups : collection of str, optional
         Walk the processes of these cgroups, and of those below them, only.
     frames : str
-        ``"mapped"``: read the kpage files where frames are owned.
+        ``"mapped"``: read the kpage files where frames are owned; ``"all"``: for all of RAM, which `Snapshot.uses`,
+        `Snapshot.charges` and the like need.
     threads : int, optional
         Reading threads; by default one, or more where there is much to read.
     root, cgroup : str
@@ -352,6 +354,8 @@ def walk(
         Called with steps done, their number, and what is done; from any thread.
     procfs : ProcFS, optional
         Read through this instead of ``root`` and ``cgroup``.
+    nodes : bool
+        Tell the NUMA node of each frame, which the columns ``node0``, ``node1``, ... of `Snapshot.processes` need.
 
     Returns
     -------
@@ -367,9 +371,11 @@ def walk(
     PagewalkError
         A process that was asked for is not there.
     """
-    if frames != "mapped":
-        raise PagewalkError(f"frames={frames!r} is not known; there is 'mapped'")
+    if frames not in ("mapped", "all"):
+        raise PagewalkError(f"frames={frames!r} is not known; there are 'mapped' and 'all'")
     if chunk < 1 or (threads is not None and threads < 1):
         raise PagewalkError("chunk and threads are at least 1")
     source = procfs if procfs is not None else ProcFS(root, cgroup)
-    return Snapshot(walk_machine(source, Plan(pids, cgroups, threads, mappings, chunk), progress))
+    return Snapshot(
+        walk_machine(source, Plan(pids, cgroups, threads, mappings, chunk, frames == "all", nodes), progress)
+    )

@@ -48,13 +48,15 @@ class FactTable:
     Attributes
     ----------
     set : ndarray of uint32
-        Owner set of each row.
+        Owner set of each row; 0 for frames that nobody seen owns, counted when all of RAM was asked for.
     kind : ndarray of uint8
         Index into KINDS.
     mapcount : ndarray of int64
         What kpagecount says, -1 where it says nothing (device memory).
     flags, memcg : ndarray of uint64
         What kpageflags and kpagecgroup say.
+    zone : ndarray of int64
+        Where the frames are, by the walk's numbers; 0 outside of System RAM, or where it was not asked for.
     frames : ndarray of int64
         Frames of the row.
     swap_set : ndarray of uint32
@@ -70,6 +72,7 @@ class FactTable:
     mapcount: Ints
     flags: NDArray[np.uint64]
     memcg: NDArray[np.uint64]
+    zone: Ints
     frames: Ints
     swap_set: NDArray[np.uint32]
     swap_slots: Ints
@@ -331,6 +334,7 @@ def tabulate(ownership: Ownership, rows: FrameRows, space_of: Ints) -> Tabulated
         mapcount=np.concatenate((mapcount, np.full(n, -1, np.int64))),
         flags=np.concatenate((rows.flags, nothing)),
         memcg=np.concatenate((rows.memcg, nothing)),
+        zone=np.concatenate((rows.zone, np.zeros(n, np.int64))),
         frames=np.concatenate((rows.frames, np.ones(n, np.int64))),
         swap_set=swap_set[owned].astype(np.uint32),
         swap_slots=swap_slots[owned].astype(np.int64),

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pagewalk.errors import PagewalkError, PermissionRequired
+from pagewalk.accounts import Accounts, Places, frame_cover, read_accounts, read_places
+from pagewalk.errors import PagewalkError, ParseError, PermissionRequired
 from pagewalk.facts import Facts, Gap
 from pagewalk.frames import FrameFiles, FrameRows, read_frames
 from pagewalk.groups import Spaces
@@ -29,6 +30,7 @@ __all__ = ["Plan", "machine", "walk_machine"]
 ROUNDS = 3
 # Present pages from which on a second thread pays (30 to 50 ms of reading).
 PAGES_FOR_THREADS = 1_500_000
+FRAMES_FOR_THREADS = 200_000
 
 Progress = Callable[[int, int, str], None]
 
@@ -49,6 +51,10 @@ class Plan:
         Keep what the mapping view needs: of all, or of these processes.
     chunk : int
         Entries read at a time.
+    everything : bool
+        Read the kpage files for all of RAM, and the kernel's own accounts beside.
+    places : bool
+        Tell the node and zone of each frame.
     """
 
     pids: Collection[int] | None = None
@@ -56,6 +62,8 @@ class Plan:
     threads: int | None = None
     mappings: bool | Collection[int] = False
     chunk: int = CHUNK
+    everything: bool = False
+    places: bool = False
 
     @property
     def alone(self) -> bool:
@@ -113,9 +121,11 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -
         )
         _read_all(state, progress)
         _forget_vanished(state)
-        told = None if progress is None else (lambda done, total: progress(done, total, "frames"))
-        rows = read_frames(files, ownership.owner, keep_rows=bool(plan.mappings), progress=told)
-    facts = _facts(state, rows, answers)
+        places = read_places(procfs, _page_size()) if plan.everything or plan.places else None
+        rows = _read_frames(state, files, places, progress)
+        accounts = read_accounts(procfs) if plan.everything else None
+    _forget_ended(state, rows)
+    facts = _facts(state, rows, answers, places, accounts)
     facts.host.update(
         captured_at=captured_at.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - began, 6),
@@ -153,7 +163,7 @@ def _read_all(state: _State, progress: Progress | None) -> None:
         if not fresh:
             break
         pages = sum(candidate.stat.rss_pages for candidate in fresh)
-        state.read += state.reader.read(fresh, _threads(state.plan, pages), progress)
+        state.read += state.reader.read(fresh, _threads(state.plan, pages, PAGES_FOR_THREADS), progress)
         if state.plan.alone:
             break
         state.listing.parted()
@@ -167,10 +177,46 @@ def _read_all(state: _State, progress: Progress | None) -> None:
         raise PermissionRequired(_hidden())
 
 
-def _threads(plan: Plan, pages: int) -> int:
+def _threads(plan: Plan, work: int, enough: int) -> int:
     if plan.threads is not None:
         return max(1, plan.threads)
-    return min(4, len(os.sched_getaffinity(0))) if pages >= PAGES_FOR_THREADS else 1
+    return min(4, len(os.sched_getaffinity(0))) if work >= enough else 1
+
+
+def _read_frames(state: _State, files: FrameFiles, places: Places | None, progress: Progress | None) -> FrameRows:
+    plan = state.plan
+    told = None if progress is None else (lambda done, total: progress(done, total, "frames"))
+    spans = None if places is None else frame_cover(places, files.frames, plan.everything)
+    work = files.frames if plan.everything else int(np.count_nonzero(state.ownership.owner))
+    threads = _threads(plan, work, FRAMES_FOR_THREADS)
+    return read_frames(files, state.ownership.owner, spans, bool(plan.mappings), threads, told)
+
+
+def _forget_ended(state: _State, rows: FrameRows) -> None:
+    """Drop address spaces that ended while the frames were read, or before but as zombies that are still listed.
+
+    Only where the kernel counts fewer mappings of some frame than were seen: else nothing has ended.
+    """
+    _, mappings = state.ownership.sets().along_paths()
+    if not (rows.mapcount.astype(np.int64) < mappings[rows.set]).any():
+        return
+    for space in state.read:
+        if not space.whole:
+            continue
+        try:
+            with space.candidate.open(state.procfs) as process:
+                now = state.procfs.stat(process)
+        except (OSError, ParseError):
+            space.whole = False
+            state.listing.vanished.update(space.candidate.pids)
+            continue
+        before = space.candidate.stat
+        if now.is_zombie or now.start_time != before.start_time:
+            space.whole = False
+            state.listing.vanished.update(space.candidate.pids)
+        elif now.layout != before.layout:
+            space.whole = False
+            state.gaps.append(Gap(space.pid, "memory", "the process called exec while others were read"))
 
 
 def _forget_vanished(state: _State) -> None:
@@ -190,7 +236,7 @@ def _forget_vanished(state: _State) -> None:
             state.gaps.append(Gap(pid, "memory", "the process started while the walk was ending"))
 
 
-def _facts(state: _State, rows: FrameRows, answers: Probe) -> Facts:
+def _facts(state: _State, rows: FrameRows, answers: Probe, places: Places | None, accounts: Accounts | None) -> Facts:
     read = [space for space in state.read if space.whole]
     number = np.full(state.ownership.spaces, -1, np.int64)
     for row, space in enumerate(read):
@@ -218,6 +264,8 @@ def _facts(state: _State, rows: FrameRows, answers: Probe) -> Facts:
         ksm_known=answers.ksm_known,
         gaps=tuple(gaps + state.gaps + _machine_gaps(state, answers)),
         mappings=mappings,
+        places=places,
+        accounts=accounts,
     )
 
 

@@ -1,0 +1,145 @@
+"""The kernel's own accounts, read beside a walk of all of RAM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pagewalk import system
+from pagewalk.errors import PermissionRequired, Unsupported
+from pagewalk.frames import Span
+from pagewalk.procfs import ProcFS
+from pagewalk.table import Table
+
+__all__ = ["Accounts", "Places", "frame_cover", "read_accounts", "read_places"]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where frames are: what the zone numbers of the fact table's rows mean.
+
+    Attributes
+    ----------
+    names : tuple of (int, str)
+        Node and zone by number. Number 0 is outside of System RAM; node -1 and zone ``""`` where nothing tells.
+    spans : tuple of system.FrameSpan
+        The frames of System RAM, ascending.
+    """
+
+    names: tuple[tuple[int, str], ...]
+    spans: tuple[system.FrameSpan, ...]
+
+    @property
+    def frames(self) -> int:
+        """Frames of System RAM."""
+        return sum(span.stop - span.start for span in self.spans)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Accounts:
+    """The machine's own figures, taken right after the frames were read.
+
+    Attributes
+    ----------
+    meminfo : mapping of str to int
+        Bytes, by the kernel's names.
+    vmstat : mapping of str to int
+        Counters, by the kernel's names; empty where there is no vmstat.
+    zones : sequence of system.Zone
+        The zones of each node; empty where there is no zoneinfo.
+    free_blocks : Table or None
+        buddyinfo.
+    """
+
+    meminfo: Mapping[str, int]
+    vmstat: Mapping[str, int]
+    zones: Sequence[system.Zone]
+    free_blocks: Table | None
+
+
+_Answer = TypeVar("_Answer")
+
+
+def _optional(read: Callable[[], _Answer], absent: _Answer) -> _Answer:
+    try:
+        return read()
+    except (Unsupported, PermissionRequired):
+        return absent
+
+
+def _zones(procfs: ProcFS) -> tuple[system.Zone, ...]:
+    return _optional(lambda: tuple(system.zoneinfo(procfs)), ())
+
+
+def read_places(procfs: ProcFS, page_size: int) -> Places:
+    """Read which frames are RAM, and of which node and zone.
+
+    Parameters
+    ----------
+    procfs : ProcFS
+        The machine.
+    page_size : int
+        Bytes of a page.
+
+    Raises
+    ------
+    Unsupported
+        There is no iomem, or it names no System RAM.
+    PermissionRequired
+        The kernel hides the addresses.
+    """
+    zones = _zones(procfs)
+    spans = system.frame_spans(system.ram_frames(procfs), zones, system.memory_blocks(procfs, page_size))
+    named = dict.fromkeys((span.node, span.zone) for span in spans)
+    order = {zone: at for at, zone in enumerate(dict.fromkeys(zone.name for zone in zones))}
+    names = sorted(named, key=lambda name: (name[0], order.get(name[1], len(order))))
+    return Places(((-1, ""), *names), tuple(spans))
+
+
+def frame_cover(places: Places, n_frames: int, unowned: bool) -> list[Span]:
+    """Cover all frames of the kpage files by spans of one place each.
+
+    Parameters
+    ----------
+    places : Places
+        Where frames are.
+    n_frames : int
+        Frames of the kpage files.
+    unowned : bool
+        Whether frames of RAM without an owner are asked for too. Outside of RAM they never are.
+
+    Returns
+    -------
+    list of Span
+        Ascending, without gap.
+    """
+    number = {name: at for at, name in enumerate(places.names) if at}
+    cover: list[Span] = []
+    at = 0
+    for span in places.spans:
+        start, stop = min(span.start, n_frames), min(span.stop, n_frames)
+        if at < start:
+            cover.append(Span(at, start))
+        if start < stop:
+            cover.append(Span(start, stop, number[span.node, span.zone], unowned))
+        at = max(at, stop)
+    if at < n_frames:
+        cover.append(Span(at, n_frames))
+    return cover
+
+
+def read_accounts(procfs: ProcFS) -> Accounts:
+    """Read the machine's own figures; what a made ``/proc`` does not have is empty.
+
+    Parameters
+    ----------
+    procfs : ProcFS
+        The machine.
+    """
+    return Accounts(
+        _optional(lambda: system.meminfo(procfs), {}),
+        _optional(lambda: system.vmstat(procfs), {}),
+        _zones(procfs),
+        _optional(lambda: system.buddyinfo(procfs), None),
+    )
