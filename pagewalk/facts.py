@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pagewalk.accounts import Accounts, Places
+from pagewalk.errors import PagewalkError
 from pagewalk.groups import Grouping, Spaces
 from pagewalk.mappings import MappingFacts
 from pagewalk.shares import Shares, apportion
@@ -166,6 +167,19 @@ class Facts:
             "swap_uss": swap.frames("swap_uss") * size,
         }
         return {name: derived[name] if name in derived else pages[name] for name in FIGURES}
+
+    @property
+    def in_ram(self) -> NDArray[np.bool_]:
+        """Rows of the table whose frames are System RAM.
+
+        Raises
+        ------
+        PagewalkError
+            The walk read the frames that have owners only.
+        """
+        if self.places is None or self.accounts is None:
+            raise PagewalkError("this walk read only frames with owners; ask for all of RAM: walk(frames='all')")
+        return self.table.zone > 0
 
     def kind_figures(self) -> dict[str, dict[str, int]]:
         """Return bytes by kind of mapped memory: all, of one owner, of several, of hidden ones too; and swap."""

@@ -14,7 +14,7 @@ from pagewalk.groups import Selection
 from pagewalk.pagemap import CHUNK
 from pagewalk.procfs import ProcFS
 from pagewalk.table import Table
-from pagewalk.views import gap, group, kind, mapping, process
+from pagewalk.views import balance, gap, group, kind, mapping, node, process, use
 from pagewalk.views import sharing as sharing_view
 from pagewalk.walker import Plan, machine, walk_machine
 
@@ -170,6 +170,51 @@ class Snapshot:
             One row a kind.
         """
         return kind.kinds(self.facts)
+
+    def uses(self) -> Table:
+        """Where all of RAM went: every frame by its use and its state, beside the kernel's own figures.
+
+        Returns
+        -------
+        Table
+            One row a use; they add up to System RAM.
+
+        Raises
+        ------
+        PagewalkError
+            The walk did not read all of RAM (``walk(frames="all")``).
+        """
+        return use.uses(self.facts)
+
+    def balance(self) -> Table:
+        """What lies between our figures and the kernel's, by name.
+
+        Returns
+        -------
+        Table
+            Parts of the kernel's memory, of anonymous memory, and of RAM down to MemTotal.
+
+        Raises
+        ------
+        PagewalkError
+            The walk did not read all of RAM.
+        """
+        return balance.balance(self.facts)
+
+    def nodes(self) -> Table:
+        """Nodes and zones: what their frames are used for, and how their free memory is cut up.
+
+        Returns
+        -------
+        Table
+            One row a zone with memory.
+
+        Raises
+        ------
+        PagewalkError
+            The walk did not read all of RAM.
+        """
+        return node.nodes(self.facts)
 
     def coverage(self) -> dict[str, int]:
         """Return what was read and what of it the kernel's own counts confirm.
