@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pagewalk import system
+from pagewalk import memcg, system
 from pagewalk.errors import PermissionRequired, Unsupported
 from pagewalk.frames import Span
 from pagewalk.procfs import ProcFS
 from pagewalk.table import Table
 
-__all__ = ["Accounts", "Places", "frame_cover", "read_accounts", "read_places"]
+__all__ = ["Accounts", "Cgroups", "Places", "frame_cover", "read_accounts", "read_cgroups", "read_places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,25 @@ class Places:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Cgroups:
+    """The cgroups that memory is charged to, and what the kernel says of each.
+
+    Attributes
+    ----------
+    tree : memcg.CgroupTree
+        As it was after the frames were read.
+    figures : mapping of str to mapping
+        For each path `memcg.cgroup_figures`, all below included; what is gone is missing.
+    unstable : frozenset of int
+        Inodes that did not mean the same cgroup all the time.
+    """
+
+    tree: memcg.CgroupTree
+    figures: Mapping[str, Mapping[str, int | None]]
+    unstable: frozenset[int]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Accounts:
     """The machine's own figures, taken right after the frames were read.
 
@@ -50,12 +69,15 @@ class Accounts:
         The zones of each node; empty where there is no zoneinfo.
     free_blocks : Table or None
         buddyinfo.
+    cgroups : Cgroups or None
+        None where no hierarchy has the memory controller.
     """
 
     meminfo: Mapping[str, int]
     vmstat: Mapping[str, int]
     zones: Sequence[system.Zone]
     free_blocks: Table | None
+    cgroups: Cgroups | None = None
 
 
 _Answer = TypeVar("_Answer")
@@ -129,17 +151,44 @@ def frame_cover(places: Places, n_frames: int, unowned: bool) -> list[Span]:
     return cover
 
 
-def read_accounts(procfs: ProcFS) -> Accounts:
-    """Read the machine's own figures; what a made ``/proc`` does not have is empty.
+def read_cgroups(procfs: ProcFS) -> memcg.CgroupTree | None:
+    """List the cgroups that memory is charged to; None where nothing is.
 
     Parameters
     ----------
     procfs : ProcFS
         The machine.
     """
+    hierarchy = memcg.find_hierarchy(procfs)
+    return None if hierarchy is None else memcg.cgroup_tree(procfs, hierarchy)
+
+
+def _cgroups(procfs: ProcFS, before: memcg.CgroupTree | None) -> Cgroups | None:
+    after = read_cgroups(procfs)
+    if after is None:
+        return None
+    figures = {}
+    for cgroup in after.cgroups:
+        said = memcg.cgroup_figures(procfs, after.hierarchy, cgroup.path)
+        if said is not None:
+            figures[cgroup.path] = said
+    return Cgroups(after, figures, memcg.changed(before or after, after))
+
+
+def read_accounts(procfs: ProcFS, before: memcg.CgroupTree | None = None) -> Accounts:
+    """Read the machine's own figures; what a made ``/proc`` does not have is empty.
+
+    Parameters
+    ----------
+    procfs : ProcFS
+        The machine.
+    before : memcg.CgroupTree, optional
+        The cgroups as they were before the frames were read.
+    """
     return Accounts(
         _optional(lambda: system.meminfo(procfs), {}),
         _optional(lambda: system.vmstat(procfs), {}),
         _zones(procfs),
         _optional(lambda: system.buddyinfo(procfs), None),
+        _cgroups(procfs, before),
     )

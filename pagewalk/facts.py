@@ -132,11 +132,15 @@ class Facts:
         swap_pss = apportion(swap.pss(), np.array([self.swap_slots * self.page_size]), everyone)
         return self._figures(self._space_sums, swap, self._space_sums.often, swap.often, self._pss[:-1], swap_pss)
 
+    def regrouped(self, grouping: Grouping) -> Labelled:
+        """Return the owner sets by group; the last label is that of all who were not selected."""
+        sets, new_of = regroup(self.table.sets, grouping.of_space)
+        return Labelled(sets, new_of[self.table.set], new_of[self.table.swap_set], len(grouping.names) + 1)
+
     def group_figures(self, grouping: Grouping) -> dict[str, Ints]:
         """FIGURES of every group, in bytes, a frame counted once; ``pss`` is the sum of the members'."""
         n = len(grouping.names)
-        sets, new_of = regroup(self.table.sets, grouping.of_space)
-        labelled = Labelled(sets, new_of[self.table.set], new_of[self.table.swap_set], n + 1)
+        labelled = self.regrouped(grouping)
         sums = labelled.sums(self.table, self.page_size)
         swap = labelled.swap_sums(self.table, self.page_size)
         own = self.process_figures
@@ -180,6 +184,22 @@ class Facts:
         if self.places is None or self.accounts is None:
             raise PagewalkError("this walk read only frames with owners; ask for all of RAM: walk(frames='all')")
         return self.table.zone > 0
+
+    def node_figures(self) -> dict[int, Ints]:
+        """Return the rss of every address space by NUMA node, in bytes.
+
+        Raises
+        ------
+        PagewalkError
+            The walk was not asked where frames are.
+        """
+        if self.places is None:
+            raise PagewalkError("this walk did not tell the nodes of frames; ask for it: walk(nodes=True)")
+        node_of = np.array([node for node, _ in self.places.names], np.int64)[self.table.zone]
+        nodes = sorted({node for node, _ in self.places.names if node >= 0})
+        columns = {str(node): np.where(self.table.in_rss & (node_of == node), self.table.frames, 0) for node in nodes}
+        sums = self.by_space.add_up(self.table.set, columns)
+        return {node: sums.pages(str(node)) * self.page_size for node in nodes}
 
     def kind_figures(self) -> dict[str, dict[str, int]]:
         """Return bytes by kind of mapped memory: all, of one owner, of several, of hidden ones too; and swap."""

@@ -14,7 +14,8 @@ from pagewalk.groups import Selection
 from pagewalk.pagemap import CHUNK
 from pagewalk.procfs import ProcFS
 from pagewalk.table import Table
-from pagewalk.views import balance, gap, group, kind, mapping, node, process, use
+from pagewalk.views import balance, charge, gap, group, kind, mapping, node, process, use
+from pagewalk.views import cgroup as cgroup_view
 from pagewalk.views import sharing as sharing_view
 from pagewalk.walker import Plan, machine, walk_machine
 
@@ -215,6 +216,46 @@ class Snapshot:
             The walk did not read all of RAM.
         """
         return node.nodes(self.facts)
+
+    def cgroups(self, depth: int | None = None) -> Table:
+        """Cgroups: what is charged to each, what its processes use, and where the two part.
+
+        Parameters
+        ----------
+        depth : int, optional
+            Count cgroups deeper than this (the root is 0) with their ancestor at it.
+
+        Returns
+        -------
+        Table
+            One row a cgroup; ``charged`` adds up to all charged frames.
+
+        Raises
+        ------
+        PagewalkError
+            The walk did not read all of RAM (``walk(frames="all")``).
+        """
+        return cgroup_view.cgroups(self.facts, depth)
+
+    def charges(self, depth: int | None = None) -> Table:
+        """Who is charged for what others use: bytes by cgroup charged and cgroups that map, the largest first.
+
+        Parameters
+        ----------
+        depth : int, optional
+            Count cgroups deeper than this (the root is 0) with their ancestor at it.
+
+        Returns
+        -------
+        Table
+            One row a pair; they add up to all charged frames.
+
+        Raises
+        ------
+        PagewalkError
+            The walk did not read all of RAM.
+        """
+        return charge.charges(self.facts, depth)
 
     def coverage(self) -> dict[str, int]:
         """Return what was read and what of it the kernel's own counts confirm.

@@ -220,7 +220,7 @@ class Labelled:
         """Sum the rows of frames up by label."""
         owners, _ = self.sets.along_paths()
         sole = (owners[self.of_row] == 1) & (table.hidden == 0)
-        return self._up(self.of_row, _weights(table, sole, page_size))
+        return self.add_up(self.of_row, _weights(table, sole, page_size))
 
     def swap_sums(self, table: FactTable, page_size: int) -> Sums:
         """Sum the rows of swap slots up by label."""
@@ -229,9 +229,10 @@ class Labelled:
         share = divide(slots, table.paths[0][table.swap_set], page_size)
         sole = np.where(owners[self.of_swap_row] == 1, slots, 0)
         columns = {"swap": slots, "swap_uss": sole, "pss_whole": share.whole, "pss_part": share.part}
-        return self._up(self.of_swap_row, columns)
+        return self.add_up(self.of_swap_row, columns)
 
-    def _up(self, at: NDArray[np.uint32], columns: dict[str, Ints]) -> Sums:
+    def add_up(self, at: NDArray[np.uint32], columns: dict[str, Ints]) -> Sums:
+        """Sum columns up by label; ``at`` gives each row's set."""
         weights = np.stack(list(columns.values()), axis=1)
         per_set = np.zeros((len(self.sets), len(columns)), np.int64)
         native.add_rows(np.ascontiguousarray(at), weights, per_set)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pagewalk.accounts import Accounts, Places, frame_cover, read_accounts, read_places
+from pagewalk.accounts import Accounts, Places, frame_cover, read_accounts, read_cgroups, read_places
 from pagewalk.errors import PagewalkError, ParseError, PermissionRequired
 from pagewalk.facts import Facts, Gap
 from pagewalk.frames import FrameFiles, FrameRows, read_frames
@@ -121,9 +121,10 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -
         )
         _read_all(state, progress)
         _forget_vanished(state)
+        cgroups = read_cgroups(procfs) if plan.everything else None
         places = read_places(procfs, _page_size()) if plan.everything or plan.places else None
         rows = _read_frames(state, files, places, progress)
-        accounts = read_accounts(procfs) if plan.everything else None
+        accounts = read_accounts(procfs, cgroups) if plan.everything else None
     _forget_ended(state, rows)
     facts = _facts(state, rows, answers, places, accounts)
     facts.host.update(
@@ -262,7 +263,7 @@ def _facts(state: _State, rows: FrameRows, answers: Probe, places: Places | None
         vanished=len(state.listing.vanished | state.reader.vanished),
         missing_frames=rows.missing + len(state.ownership.device_pfns),
         ksm_known=answers.ksm_known,
-        gaps=tuple(gaps + state.gaps + _machine_gaps(state, answers)),
+        gaps=tuple(gaps + state.gaps + _machine_gaps(state, answers) + _cgroup_gaps(accounts)),
         mappings=mappings,
         places=places,
         accounts=accounts,
@@ -281,6 +282,16 @@ def _machine_gaps(state: _State, answers: Probe) -> list[Gap]:
         gaps.append(Gap(None, "ksm", "this kernel sets KPF_KSM on every anonymous page"))
     if answers.mapcount != "page":
         gaps.append(Gap(None, "hidden owners of large folios", "the kernel keeps only average mapcounts"))
+    return gaps
+
+
+def _cgroup_gaps(accounts: Accounts | None) -> list[Gap]:
+    if accounts is None or accounts.cgroups is None:
+        return []
+    gaps = [Gap(None, f"cgroups below {path}", reason) for path, reason in accounts.cgroups.tree.gaps]
+    if accounts.cgroups.unstable:
+        what = f"charges of {len(accounts.cgroups.unstable)} cgroups"
+        gaps.append(Gap(None, what, "made, removed or renamed while the frames were read"))
     return gaps
 
 
