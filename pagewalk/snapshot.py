@@ -78,20 +78,27 @@ class Snapshot:
         """
         return groups.select(self.facts.spaces, pids, programs, users, cgroups)
 
-    def processes(self, select: Selection | None = None) -> Table:
+    def processes(self, select: Selection | None = None, nodes: bool = False) -> Table:
         """Resident, proportional and unique set of every address space, in bytes.
 
         Parameters
         ----------
         select : Selection, optional
             Which to show; owners are counted over all.
+        nodes : bool
+            Add columns ``node0``, ``node1``, ...: the part of ``rss`` on each NUMA node.
 
         Returns
         -------
         Table
             One row an address space, by pid.
+
+        Raises
+        ------
+        PagewalkError
+            Nodes were asked for, and the walk did not tell them (``walk(nodes=True)``).
         """
-        return process.processes(self.facts, select)
+        return process.processes(self.facts, select, nodes)
 
     def programs(self, select: Selection | None = None) -> Table:
         """Figures of programs (processes of one name), a frame counted once in each.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from pagewalk.groups import Selection, Spaces
 from pagewalk.table import Column, Table, objects
 from pagewalk.views.figures import FIGURE_COLUMNS, unknown_figures
 
-__all__ = ["COLUMNS", "estimated_processes", "processes"]
+__all__ = ["COLUMNS", "estimated_processes", "node_columns", "processes"]
 
 COLUMNS = (
     Column("pid", "id", "process ID, the lowest of those that have this address space"),
@@ -25,7 +27,18 @@ COLUMNS = (
 )
 
 
-def processes(facts: Facts, selection: Selection | None = None) -> Table:
+def node_columns(nodes: Iterable[int]) -> tuple[Column, ...]:
+    """Return the columns that tell where the pages of an address space are.
+
+    Parameters
+    ----------
+    nodes : iterable of int
+        NUMA nodes.
+    """
+    return tuple(Column(f"node{node}", "bytes", f"the part of rss on NUMA node {node}") for node in nodes)
+
+
+def processes(facts: Facts, selection: Selection | None = None, nodes: bool = False) -> Table:
     """Make the table of address spaces, in the order of their process IDs.
 
     Parameters
@@ -34,14 +47,18 @@ def processes(facts: Facts, selection: Selection | None = None) -> Table:
         Of the walk.
     selection : Selection, optional
         Which to show; owners are counted over all.
+    nodes : bool
+        Add a column for each NUMA node, of a walk that told them.
 
     Returns
     -------
     Table
-        COLUMNS.
+        COLUMNS, and `node_columns` behind them where they were asked for.
     """
     rows = _rows(facts.spaces, selection)
-    return _table(facts.spaces, rows, facts.process_figures, unknown_figures(facts, len(rows)))
+    by_node = facts.node_figures() if nodes else {}
+    figures = {**facts.process_figures, **{f"node{node}": figure for node, figure in by_node.items()}}
+    return _table(facts.spaces, rows, figures, unknown_figures(facts, len(rows)), node_columns(by_node))
 
 
 def estimated_processes(
@@ -82,6 +99,7 @@ def _table(
     rows: NDArray[np.intp],
     figures: dict[str, NDArray[np.int64]],
     unknown: dict[str, NDArray[np.bool_]],
+    more: tuple[Column, ...] = (),
 ) -> Table:
     picked = rows.tolist()
     texts = {"comm": spaces.comm, "cmdline": spaces.cmdline, "user": spaces.user, "cgroup": spaces.cgroup}
@@ -94,4 +112,4 @@ def _table(
         **{name: column[rows] for name, column in figures.items()},
     }
     unread = spaces.uid[rows] < 0
-    return Table(COLUMNS, data, {**unknown, "uid": unread, "user": unread})
+    return Table((*COLUMNS, *more), data, {**unknown, "uid": unread, "user": unread})
