@@ -26,7 +26,7 @@ from spoiled import refuses_spoiled
 
 @pytest.fixture
 def made(tmp_path: Path) -> ProcFS:
-    return ProcFS(tmp_path / "proc", tmp_path / "cgroup", sys=tmp_path / "sys")
+    return ProcFS(str(tmp_path / "proc"), str(tmp_path / "cgroup"), sys=str(tmp_path / "sys"))
 
 
 def write(made: ProcFS, name: str, text: bytes) -> None:
@@ -278,7 +278,8 @@ class TestMachine:
         (cgroup / "link").symlink_to("b")
         (cgroup / "memory.stat").write_text("anon 1\n")
         found = made.list_directory(str(cgroup))
-        assert (found.directories, found.others) == (("b", "c"), {"link", "memory.stat"})
+        assert found.directories == ("b", "c")
+        assert found.others == {"link", "memory.stat"}
         assert found.inode == cgroup.stat().st_ino == made.inode(str(cgroup))
         assert made.read_file(made.cgroup_path("a/memory.stat")) == "anon 1\n"
         with pytest.raises(NotADirectoryError):
@@ -304,7 +305,10 @@ class TestSameSpace:
 
     def test_of_the_running_kernel(self) -> None:
         me = os.getpid()
-        assert ProcFS().same_space(me, me) == 0
+        try:
+            assert ProcFS().same_space(me, me) == 0
+        except OSError as reason:
+            pytest.skip(f"kcmp is not to be had here: {reason}")
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
             one, other = ProcFS().same_space(me, child.pid), ProcFS().same_space(child.pid, me)
             child.communicate(b"\n")
@@ -352,9 +356,9 @@ class TestNative:
         with pytest.raises(IsADirectoryError):
             native.read_text(fd)
         os.close(fd)
-        with pytest.raises(OSError, match=os.strerror(errno.EBADF)) as caught:
+        with pytest.raises(OSError, match=os.strerror(errno.EBADF)) as closed:
             native.read_words(fd, 0, np.zeros(4, np.uint64))
-        assert str(fd) in caught.value.filename
+        assert str(fd) in closed.value.filename
 
     def test_what_it_writes_to(self) -> None:
         with open("/proc/self/stat", "rb") as file:
