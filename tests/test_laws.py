@@ -6,6 +6,7 @@ Whatever the order in which processes are listed, the chunk that pagemap is read
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ import fakeproc
 import pagewalk
 from fakeproc import FakeProcFS
 from machines import Shape, machines, orders
-from model import GUARD, PAGE, Entry, Fate, Frame, Kind, Machine, Present, Process, Space, Vma
+from model import GUARD, PAGE, Entry, Fate, Frame, Kind, Machine, Present, Process, Space, Swapped, Vma
 from oracle import Figures, Oracle
 from pagewalk.snapshot import Snapshot
 
@@ -269,6 +270,34 @@ def test_what_could_not_be_read_is_told(machine: Machine) -> None:
         gaps = {gap["pid"]: gap for gap in seen.snapshot.gaps().to_dicts() if gap["pid"] is not None}
         assert set(gaps) == {process.pid for process in machine.processes if process.fate is Fate.REFUSED}
         assert all(gap["what"] and "denied" in gap["reason"] for gap in gaps.values())
+
+
+def test_tables_grow() -> None:
+    """More owner sets, repeated frames and words of the kernel than any table has room for at first."""
+    chance = random.Random(1)
+    pfns = range(1, 5001)
+    kinds = [Kind.ANON, Kind.FILE, Kind.SHMEM]
+    frames = {
+        pfn: Frame(
+            pfn,
+            chance.choice(kinds),
+            hidden=chance.randrange(40),
+            memcg=chance.randrange(9),
+            noise=chance.getrandbits(8) << 52,
+        )
+        for pfn in pfns
+    }
+    spaces = []
+    for _ in range(16):
+        heap: dict[int, Entry] = {pfn: Present(pfn) for pfn in pfns if chance.random() < 0.5}
+        again: dict[int, Entry] = {at: Present(pfn) for at, pfn in enumerate(chance.sample(pfns, 700))}
+        again |= {1000 + slot: Swapped(0, slot) for slot in range(600) if chance.random() < 0.5}
+        spaces.append(Space((Vma(0x1000, 6500, entries=heap), Vma(0x1000 + 6500, 2000, entries=again))))
+    processes = tuple(Process(100 + at, at) for at in range(len(spaces)))
+    with walked(Machine(frames, tuple(spaces), processes, limit=6000), threads=3, mappings=True) as seen:
+        assert len(seen.snapshot.facts.table.sets) > 4096
+        for check in (*CHECKS, check_mappings):
+            check(seen)
 
 
 def test_a_wide_hole_between_far_frames() -> None:
