@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pagewalk.abi import KPF, PM
     from pagewalk.errors import PagewalkError, ParseError, PermissionRequired, SnapshotError, Unsupported
+    from pagewalk.kernel import kernel_processes
     from pagewalk.raw import (
         read_kpagecgroup,
         read_kpagecount,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
         read_smaps_rollup,
         read_stack,
     )
-    from pagewalk.snapshot import Snapshot, kernel_processes, walk
+    from pagewalk.snapshot import Snapshot, walk
     from pagewalk.table import Column, Table
 
 __all__ = [
@@ -65,7 +66,8 @@ _HOME = {
         "read_smaps_rollup",
         "read_stack",
     ),
-    "snapshot": ("Snapshot", "kernel_processes", "walk"),
+    "kernel": ("kernel_processes",),
+    "snapshot": ("Snapshot", "walk"),
     "table": ("Column", "Table"),
 }
 

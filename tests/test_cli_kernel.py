@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import pagewalk.snapshot
+import pagewalk.kernel
 from fakesnapshot import FakeSnapshot
 from pagewalk.cli import main
 from pagewalk.cli.exits import Exit
@@ -33,7 +33,7 @@ def estimate(monkeypatch: pytest.MonkeyPatch) -> Estimate:
     def walk(**_how: Any) -> None:
         pytest.fail("no walk is needed")
 
-    monkeypatch.setattr(pagewalk.snapshot, "kernel_estimate", lambda: made)
+    monkeypatch.setattr(pagewalk.kernel, "kernel_estimate", lambda: made)
     monkeypatch.setattr(pagewalk.snapshot, "walk", walk)
     return made
 

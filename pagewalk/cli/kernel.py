@@ -28,7 +28,7 @@ REMARK = (
 
 def kernel_answer(args: Namespace, wishes: Wishes) -> tuple[Screen, Table]:
     """Ask the kernel instead of walking; return what to show and the gaps."""
-    from pagewalk.snapshot import kernel_estimate
+    from pagewalk.kernel import kernel_estimate
 
     estimate = kernel_estimate()
     host, coverage, gaps = estimate.host, estimate.coverage(), estimate.gaps()

@@ -12,8 +12,9 @@ from pagewalk.errors import PagewalkError
 
 if TYPE_CHECKING:
     from pagewalk.groups import Selection
+    from pagewalk.kernel import KernelEstimate
     from pagewalk.procfs import Process, ProcFS
-    from pagewalk.snapshot import KernelEstimate, Snapshot
+    from pagewalk.snapshot import Snapshot
 
 __all__ = ["Wishes"]
 
