@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 
 import pytest
 
 import truth
 from checks import Look, expect, expect_kernel, process, region
-from workloads import MADV_DONTNEED, MADV_PAGEOUT, MAP_SHARED, PAGE, Agent, Region, Stage
+from workloads import MADV_DONTNEED, MADV_PAGEOUT, MAP_SHARED, PAGE, PATIENCE, Agent, Region, Stage
 
 
 def paged_out(agent: Agent, pages: int) -> Region:
     """Anonymous memory, all of it in swap."""
     memory = agent.map(pages * PAGE)
     agent.write(memory)
-    for _ in range(10):
-        agent.advise(memory, MADV_PAGEOUT)
-        if in_swap(agent, memory) == pages:
-            return memory
-    pytest.skip(f"MADV_PAGEOUT left {pages - in_swap(agent, memory)} of {pages} pages in memory")
+    deadline = time.monotonic() + PATIENCE / 4
+    while (left := pages - in_swap(agent, memory)) and time.monotonic() < deadline:
+        agent.advise(memory, MADV_PAGEOUT)  # leaves what is being used otherwise just now
+    if left:
+        pytest.skip(f"MADV_PAGEOUT left {left} of {pages} pages in memory")
+    return memory
 
 
 def in_swap(agent: Agent, memory: Region) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -116,9 +117,9 @@ def test_a_zombie_leader_whose_other_thread_still_runs(stage: Stage, look: Look)
     child = thread.fork()  # a child of the leader would be killed as that ends (PR_SET_PDEATHSIG)
     leader.send("exit", 0)  # of the thread, not of the process
     until(lambda: state(leader.pid) == "Z", "a zombie leader")
-    # Its own pagemap is closed to everybody; the other thread's is not.
-    with pytest.raises(ProcessLookupError):
-        truth.pagemap(leader.pid, memory)
+    # Its own pagemap cannot be opened any more, or on older kernels is empty; the other thread's is neither.
+    with suppress(ProcessLookupError):
+        assert not truth.pagemap(leader.pid, memory)
     assert sum(1 for entry in truth.pagemap(f"{leader.pid}/task/{thread.tid}", memory) if entry & truth.PRESENT) == 40
     thread.write(memory.part(0, 8))
     snapshot = look()
