@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,16 +111,17 @@ def check_sum(walked: Walked) -> None:
 
 def check_sharing(walked: Walked) -> None:
     oracle = walked.oracle
-    truth = {
-        tuple(sorted(pid for space in owners for pid in oracle.pids(space)[:1])): row
-        for owners, row in oracle.sharing().items()
-    }
+    truth = {owner_pids(oracle, owners): row for owners, row in oracle.sharing().items()}
     rows = walked.snapshot.sharing().to_dicts()
-    said = {tuple(sorted(row["owners"])): row for row in rows}
+    said = {tuple(row["owners"]): row for row in rows}
     assert len(rows) == len(said)
     assert sorted(said) == sorted(truth)
     for owners, row in truth.items():
         agree(said[owners], vars(row), vars(row))
+
+
+def owner_pids(oracle: Oracle, owners: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(oracle.pids(space)[0] for space in owners))
 
 
 def check_groups(walked: Walked) -> None:
@@ -248,19 +250,46 @@ def test_newcomers_are_walked_too(data: st.DataObject, machine: Machine) -> None
 
 
 @given(data=st.data(), machine=machines(SMALL))
-def test_a_selection_counts_a_frame_once(data: st.DataObject, machine: Machine) -> None:
-    readable = [process.pid for process in machine.processes if process.fate is Fate.READ]
-    assume(readable)
-    pids = data.draw(st.lists(st.sampled_from(readable), min_size=1, unique=True))
+def test_a_selection_is_of_those_that_meet_every_condition(data: st.DataObject, machine: Machine) -> None:
+    oracle = Oracle(machine)
+    assume(oracle.processes)
+    chosen = data.draw(st.lists(st.sampled_from(oracle.processes), min_size=1, max_size=3))
+    kinds = data.draw(st.sets(st.sampled_from(["pids", "programs", "users", "cgroups"])))
+    conditions: dict[str, list[Any]] = {
+        "pids": [process.pid for process in chosen],
+        "programs": [rf"\A{re.escape(os.fsdecode(process.comm))}\Z" for process in chosen],
+        "users": [str(process.uid) for process in chosen],
+        "cgroups": [process.cgroup for process in chosen],
+    }
+    spaces = {space for space in oracle.spaces if all(meets(oracle, space, chosen, kind) for kind in kinds)}
     with walked(machine) as seen:
-        snapshot, oracle = seen.snapshot, seen.oracle
-        chosen = {process.space for process in oracle.processes if process.pid in pids}
-        selection = snapshot.select(pids=pids)
-        rows = {row["pid"]: row for row in snapshot.processes(selection).to_dicts()}
-        assert sorted(rows) == sorted(oracle.pids(space)[0] for space in chosen if space is not None)
-        for space in chosen:
-            if space is not None:
-                agree(rows[oracle.pids(space)[0]], oracle.process(space), PROCESS_FIGURES)
+        selection = seen.snapshot.select(**{kind: conditions[kind] for kind in kinds})
+        assert len(selection) == len(spaces)
+        rows = {row["pid"]: row for row in seen.snapshot.processes(selection).to_dicts()}
+        assert sorted(rows) == sorted(oracle.pids(space)[0] for space in spaces)
+        for space in spaces:
+            agree(rows[oracle.pids(space)[0]], oracle.process(space), PROCESS_FIGURES)
+        groups = {label: group & spaces for label, group in oracle.groups(lambda process: process.comm).items()}
+        programs = {comm_of(row): row for row in seen.snapshot.programs(selection).to_dicts()}
+        assert set(programs) == {label for label, group in groups.items() if group}
+        for label, row in programs.items():
+            agree(row, oracle.group(groups[label]), PROCESS_FIGURES[1:], within=len(groups[label]))
+        said = {tuple(row["owners"]) for row in seen.snapshot.sharing(selection).to_dicts()}
+        assert said == {owner_pids(oracle, owners) for owners in oracle.sharing() if owners & spaces}
+
+
+def meets(oracle: Oracle, space: int, chosen: list[Process], kind: str) -> bool:
+    """Whether an address space meets one kind of condition: by any of its pids, else by its lowest one."""
+    processes = [process for process in oracle.processes if process.space == space]
+    lowest = min(processes, key=lambda process: process.pid)
+    if kind == "pids":
+        return any(process in chosen for process in processes)
+    if kind == "programs":
+        return lowest.comm in {process.comm for process in chosen}
+    if kind == "users":
+        return lowest.uid in {process.uid for process in chosen}
+    roots = [process.cgroup.rstrip("/") for process in chosen]
+    return any(f"{lowest.cgroup}/".startswith(f"{root}/") for root in roots)
 
 
 @given(machine=machines(SMALL))
