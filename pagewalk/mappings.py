@@ -37,11 +37,14 @@ class KeptPages:
         Its VMAs.
     runs : PageRuns
         Its present and swapped pages.
+    vm_flags : mapping of int to str, or None
+        VmFlags by the start of the VMA, if they were read.
     """
 
     space: int
     vmas: VMAs
     runs: PageRuns
+    vm_flags: Mapping[int, str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,8 @@ class MappingFacts:
         Sum of `abi.VM` bits.
     name : list of str
         Names.
+    vm_flags : list of str or None
+        VmFlags, two-letter codes; None where they were not read.
     vma, row, pages : ndarray of int64
         Pages of a VMA whose frames belong to a row of the fact table.
     swap_vma, swap_set, slots : ndarray of int64
@@ -71,6 +76,7 @@ class MappingFacts:
     inode: NDArray[np.uint64]
     perms: NDArray[np.uint8]
     name: list[str]
+    vm_flags: list[str | None]
     vma: Ints
     row: Ints
     pages: Ints
@@ -132,6 +138,7 @@ def mapping_facts(
         inode=_joined([pages.vmas.inode for pages in kept], np.uint64),
         perms=_joined([pages.vmas.perms for pages in kept], np.uint8),
         name=[name for pages in kept for name in pages.vmas.names()],
+        vm_flags=[(pages.vm_flags or {}).get(start) for pages in kept for start in pages.vmas.start.tolist()],
         vma=all_present[0],
         row=all_present[1],
         pages=all_present[2],

@@ -16,6 +16,7 @@ from pagewalk.listing import Candidate, is_gone
 from pagewalk.ownership import Ownership, Strangers
 from pagewalk.pagemap import BRIDGE, CHUNK, Buffers, PageRuns, ReadCost, RunCollector, read_chunks
 from pagewalk.procfs import Process, ProcFS
+from pagewalk.smaps import parse_smaps
 from pagewalk.threads import run_in_threads
 from pagewalk.vmas import VMAs, parse_maps
 
@@ -47,6 +48,8 @@ class SpaceRead:
         Empty where they could not be read.
     vmas, runs : VMAs and PageRuns, or None
         Kept if its mappings were asked for.
+    vm_flags : dict of int to str, or None
+        VmFlags by the start of the VMA, if they were asked for.
     """
 
     candidate: Candidate
@@ -58,6 +61,7 @@ class SpaceRead:
     cgroup: str = ""
     vmas: VMAs | None = None
     runs: PageRuns | None = None
+    vm_flags: dict[int, str] | None = None
 
     @property
     def pid(self) -> int:
@@ -74,6 +78,7 @@ class _Opened:
     uid: int = -1
     cmdline: str = ""
     cgroup: str = ""
+    vm_flags: dict[int, str] | None = None
 
 
 @dataclass(slots=True)
@@ -119,6 +124,8 @@ class Reader:
         Keep VMAs and pages: of all address spaces, or of those with one of these pids.
     chunk : int
         Entries read at a time.
+    vm_flags : bool
+        Read VmFlags of what is kept, which only smaps has: it holds the ``mmap_lock`` of a large process for long.
     """
 
     def __init__(
@@ -127,7 +134,9 @@ class Reader:
         ownership: Ownership,
         mappings: bool | Collection[int] = False,
         chunk: int = CHUNK,
+        vm_flags: bool = False,
     ) -> None:
+        self._vm_flags = vm_flags
         self._procfs = procfs
         self._ownership = ownership
         self._mappings = mappings
@@ -178,7 +187,7 @@ class Reader:
         opened = self._open_any(candidate)
         if opened is None:
             return None
-        keep = self._mappings if isinstance(self._mappings, bool) else bool(set(self._mappings) & set(candidate.pids))
+        keep = self._keeps(candidate)
         collector = RunCollector() if keep else None
         space = SpaceRead(
             candidate,
@@ -187,6 +196,7 @@ class Reader:
             cmdline=opened.cmdline,
             cgroup=opened.cgroup,
             vmas=opened.vmas if keep else None,
+            vm_flags=opened.vm_flags,
         )
         try:
             self._fold(opened, space, number, turns, buffers, collector)
@@ -243,6 +253,8 @@ class Reader:
                         vmas = parse_maps(maps, self._procfs.path(f"{process.pid}/maps"))
                         opened = _Opened(pagemap, vmas)
                         self._describe(process, opened)
+                        if self._vm_flags and self._keeps(candidate):
+                            opened.vm_flags = self._read_vm_flags(process)
                         pagemap = -1
                         return opened
                     if stat.is_zombie:
@@ -251,6 +263,20 @@ class Reader:
                     if pagemap >= 0:
                         os.close(pagemap)
         raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "maps")
+
+    def _keeps(self, candidate: Candidate) -> bool:
+        """Whether the mappings of this address space were asked for."""
+        if isinstance(self._mappings, bool):
+            return self._mappings
+        return not set(self._mappings).isdisjoint(candidate.pids)
+
+    def _read_vm_flags(self, process: Process) -> dict[int, str] | None:
+        try:
+            text = self._procfs.read_at(process, "smaps")
+            vmas = parse_smaps(text, self._procfs.path(f"{process.pid}/smaps"))
+        except (OSError, ParseError):
+            return None
+        return {vma.start: " ".join(vma.vm_flags) for vma in vmas}
 
     def _describe(self, process: Process, opened: _Opened) -> None:
         """Read what is shown of a process beside its memory; what cannot be read stays unknown."""

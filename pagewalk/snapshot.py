@@ -295,6 +295,7 @@ def walk(
     progress: Callable[[int, int, str], None] | None = None,
     procfs: ProcFS | None = None,
     nodes: bool = False,
+    vm_flags: bool = False,
 ) -> Snapshot:
     """Walk the machine: find the owners of every mapped page.
 

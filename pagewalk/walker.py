@@ -55,6 +55,8 @@ class Plan:
         Read the kpage files for all of RAM, and the kernel's own accounts beside.
     places : bool
         Tell the node and zone of each frame.
+    vm_flags : bool
+        Read VmFlags of the mappings kept, from smaps.
     """
 
     pids: Collection[int] | None = None
@@ -64,6 +66,7 @@ class Plan:
     chunk: int = CHUNK
     everything: bool = False
     places: bool = False
+    vm_flags: bool = False
 
     @property
     def alone(self) -> bool:
@@ -117,7 +120,7 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -
             plan,
             Listing(procfs, _wanted(procfs, plan)),
             ownership,
-            Reader(procfs, ownership, plan.mappings, plan.chunk),
+            Reader(procfs, ownership, plan.mappings, plan.chunk, plan.vm_flags),
         )
         _read_all(state, progress)
         _forget_vanished(state)
@@ -244,7 +247,7 @@ def _facts(state: _State, rows: FrameRows, answers: Probe, places: Places | None
         number[space.number] = row
     tabulated = tabulate(state.ownership, rows, number)
     kept = [
-        KeptPages(row, space.vmas, space.runs)
+        KeptPages(row, space.vmas, space.runs, space.vm_flags)
         for row, space in enumerate(read)
         if space.vmas is not None and space.runs is not None
     ]

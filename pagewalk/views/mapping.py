@@ -31,6 +31,7 @@ COLUMNS = (
     Column("name", "text", "file, or the kernel's name for it; empty for plain anonymous memory"),
     Column("vss", "bytes", "its size"),
     *FIGURE_COLUMNS,
+    Column("vm_flags", "text", "VmFlags, two-letter codes; unknown unless the walk read smaps for them"),
 )
 
 
@@ -76,7 +77,10 @@ def mappings(facts: Facts, pid: int | None = None, selection: Selection | None =
         "vss": (kept.end[rows] - kept.start[rows]).astype(np.int64),
         **{name: column[rows] for name, column in figures.items()},
     }
-    return Table(COLUMNS, data, unknown_figures(facts, len(rows)))
+    flags = [kept.vm_flags[row] for row in rows.tolist()]
+    data["vm_flags"] = objects([text or "" for text in flags])
+    unknown = {**unknown_figures(facts, len(rows)), "vm_flags": np.array([text is None for text in flags], bool)}
+    return Table(COLUMNS, data, unknown)
 
 
 def _chosen(facts: Facts, kept: MappingFacts, pid: int | None, selection: Selection | None) -> NDArray[np.bool_]:
