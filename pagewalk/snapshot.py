@@ -322,6 +322,8 @@ def walk(
         Read through this instead of ``root`` and ``cgroup``.
     nodes : bool
         Tell the NUMA node of each frame, which the columns ``node0``, ``node1``, ... of `Snapshot.processes` need.
+    vm_flags : bool
+        Read VmFlags of the mappings kept. Only smaps has them, and reading it holds the ``mmap_lock`` for long.
 
     Returns
     -------
@@ -342,6 +344,5 @@ def walk(
     if chunk < 1 or (threads is not None and threads < 1):
         raise PagewalkError("chunk and threads are at least 1")
     source = procfs if procfs is not None else ProcFS(root, cgroup)
-    return Snapshot(
-        walk_machine(source, Plan(pids, cgroups, threads, mappings, chunk, frames == "all", nodes), progress)
-    )
+    plan = Plan(pids, cgroups, threads, mappings, chunk, frames == "all", nodes, vm_flags)
+    return Snapshot(walk_machine(source, plan, progress))
