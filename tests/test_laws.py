@@ -293,6 +293,32 @@ def meets(oracle: Oracle, space: int, chosen: list[Process], kind: str) -> bool:
 
 
 @given(machine=machines(SMALL))
+def test_raw_readers_say_what_is_there(machine: Machine) -> None:
+    pfns = sorted(machine.frames)
+    with fakeproc.made(machine) as path:
+        root = str(path)
+        assert pagewalk.read_kpagecount(pfns, root).tolist() == [machine.mapcount(pfn) for pfn in pfns]
+        assert pagewalk.read_kpageflags(pfns, root).tolist() == [machine.flags(pfn) for pfn in pfns]
+        assert pagewalk.read_kpagecgroup(pfns, root).tolist() == [machine.memcg(pfn) for pfn in pfns]
+        for process in machine.processes:
+            if process.space is None:
+                continue
+            vmas = machine.spaces[process.space].vmas
+            rows = pagewalk.read_maps(process.pid, root).to_dicts()
+            assert [(row["start"], row["end"], row["perms"]) for row in rows] == [
+                (v.start, v.end, v.perms) for v in vmas
+            ]
+            for vma in (vma for vma in vmas if not vma.is_gate):
+                words = pagewalk.read_pagemap(process.pid, vma.start, vma.end, root)
+                found = {at: int(words[at]) for at in words.nonzero()[0].tolist()}
+                assert found == {at: machine.word(entry) for at, entry in vma.entries.items()}
+            # The rollup rounds down once, and so is never below the sum over the VMAs.
+            parts, whole = pagewalk.read_smaps(process.pid, root), pagewalk.read_smaps_rollup(process.pid, root)
+            assert whole["Rss"] == parts["Rss"].sum()
+            assert 0 <= whole["Pss"] - parts["Pss"].sum() < 1024 * len(vmas)
+
+
+@given(machine=machines(SMALL))
 def test_what_could_not_be_read_is_told(machine: Machine) -> None:
     """A refused process is a gap, with the reason; what has no memory, or has none any more, is not."""
     with walked(machine) as seen:
