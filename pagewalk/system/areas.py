@@ -9,7 +9,7 @@ import numpy as np
 
 from pagewalk.errors import ParseError
 from pagewalk.procfs import ProcFS, unescaped
-from pagewalk.system.source import numbered, text_of
+from pagewalk.system.source import integer, numbered, text_of
 from pagewalk.table import Column, Table, objects
 
 __all__ = ["SWAPS", "VMALLOC", "parse_swaps", "parse_vmallocinfo", "swaps", "vmallocinfo"]
@@ -39,6 +39,8 @@ KINDS = frozenset({"vmalloc", "vmap", "ioremap", "vm_map_ram"})
 UNPURGED = ["unpurged", "vm_area"]
 NODE = re.compile(r"N\d+=\d+")
 KNOWN = re.compile(rf"pages=.*|phys=.*|{NODE.pattern}|user|dma-coherent|vpages|{'|'.join(sorted(KINDS))}")
+POINTER = re.compile(r"(0x)?[0-9a-f]{1,16}")
+BLANKS = re.compile(r"[ \t]+")
 AREA = re.compile(r"(?P<start>\S+?)-(?P<end>\S+)\s+(?P<size>\d+)(?:\s+(?P<rest>.*))?")
 
 
@@ -67,12 +69,18 @@ def parse_swaps(text: str, path: str = "swaps") -> Table:
         if number == 1 and line.startswith("Filename"):
             continue
         try:
-            name, kind, size, used, priority = line.split()
-            rows.append((unescaped(name), kind, int(size) * 1024, int(used) * 1024, int(priority)))
+            # The kernel escapes these two; other white space may stand in a name as it is.
+            name, kind, size, used, priority = BLANKS.split(line.strip(" \t"))
+            rows.append((unescaped(name), kind, kibibytes(size), kibibytes(used), integer(priority)))
         except ValueError as error:
             raise ParseError(path, number, "an area of swap") from error
     columns = list(zip(*rows, strict=True)) or [()] * len(SWAPS)
     return Table(SWAPS, {head.name: objects(cells) for head, cells in zip(SWAPS, columns, strict=True)})
+
+
+def kibibytes(word: str) -> int:
+    """Return in bytes what the kernel prints in KiB; ValueError where it is no number."""
+    return integer(str(integer(word) * 1024))
 
 
 def swaps(procfs: ProcFS) -> Table:
@@ -104,9 +112,9 @@ class Area:
         self.caller = " ".join(words[:first])
         for word in words[first:]:
             if word.startswith("pages="):
-                self.pages = int(word[6:])
+                self.pages = integer(word[6:])
             elif word.startswith("phys="):
-                self.phys = int(word[5:], 16)
+                self.phys = pointer(word[5:])
             elif NODE.fullmatch(word):
                 self.nodes.append(word)
             elif word in KINDS and not self.kind:
@@ -141,7 +149,7 @@ def parse_vmallocinfo(text: str, path: str = "vmallocinfo") -> Table:
         try:
             if found is None:
                 raise ValueError
-            area = Area(_address(found["start"]), _address(found["end"]), int(found["size"]))
+            area = Area(address(found["start"]), address(found["end"]), integer(found["size"]))
             area.take((found["rest"] or "").split())
         except ValueError as error:
             raise ParseError(path, number, "an area of virtual memory") from error
@@ -161,9 +169,16 @@ def parse_vmallocinfo(text: str, path: str = "vmallocinfo") -> Table:
     return Table(VMALLOC, data, {name: np.array(mask, np.bool_) for name, mask in unknown.items()})
 
 
-def _address(text: str) -> int | None:
-    """Return a printed pointer: 0 under kptr_restrict and ``(____ptrval____)`` early at boot say nothing."""
-    return None if "ptrval" in text else int(text, 16) or None
+def address(word: str) -> int | None:
+    """Return a printed address; None where it says nothing: 0 (kptr_restrict), ``(____ptrval____)`` (early at boot)."""
+    return None if "ptrval" in word else pointer(word) or None
+
+
+def pointer(word: str) -> int:
+    """Return a number in hexadecimal; ValueError where it is none, or one that no column has room for."""
+    if POINTER.fullmatch(word) is None:
+        raise ValueError(f"no address: {word!r}")
+    return int(word, 16)
 
 
 def vmallocinfo(procfs: ProcFS) -> Table:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pagewalk.errors import ParseError
 from pagewalk.procfs import ProcFS
-from pagewalk.system.source import numbered, text_of
+from pagewalk.system.source import integer, numbered, text_of
 from pagewalk.system.totals import huge_order
 from pagewalk.table import Column, Table, objects
 
@@ -28,7 +28,7 @@ BLOCKS = Column("blocks", "count", "page blocks of this type, free or not")
 
 # mm/vmstat.c: frag_show_print, pagetypeinfo_showfree_print, pagetypeinfo_showblockcount_print.
 ROW = re.compile(
-    r"Node\s+(?P<node>\d+),\s+zone\s+(?P<zone>\S+?)(?:,\s+type\s+(?P<type>\S+))?(?P<figures>(?:\s+\S+)*)\s*"
+    r"Node\s+(?P<node>[0-9]{1,9}),\s+zone\s+(?P<zone>\S+?)(?:,\s+type\s+(?P<type>\S+))?(?P<figures>(?:\s+\S+)*)\s*"
 )
 BLOCK_HEADING = "Number of blocks type"
 
@@ -59,7 +59,7 @@ def rows_of(text: str, path: str) -> Iterator[tuple[str, Row | None]]:
 def counts(row: Row, path: str) -> list[int | None]:
     """Return the figures of a row: None for ``>100000``, beyond which the kernel does not count."""
     try:
-        return [None if figure.startswith(">") else int(figure) for figure in row.figures]
+        return [None if figure.startswith(">") else integer(figure) for figure in row.figures]
     except ValueError as error:
         raise ParseError(path, row.line, f"counts of zone {row.zone}") from error
 

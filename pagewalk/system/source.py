@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 
 from pagewalk.errors import PermissionRequired, Unsupported
 from pagewalk.procfs import ProcFS
 
-__all__ = ["numbered", "text_of"]
+__all__ = ["integer", "numbered", "text_of"]
+
+INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 def text_of(procfs: ProcFS, path: str) -> str:
@@ -42,6 +45,13 @@ def text_of(procfs: ProcFS, path: str) -> str:
         if error.errno in (errno.EACCES, errno.EPERM):
             raise PermissionRequired(f"{path} cannot be read by uid {os.geteuid()} (needs root)") from error
         raise
+
+
+def integer(word: str) -> int:
+    """Return the number that a word is; ValueError where it is none, or one that no column has room for."""
+    if INTEGER.fullmatch(word) is None or not -(1 << 63) <= (number := int(word)) < 1 << 63:
+        raise ValueError(f"no number: {word!r}")
+    return number
 
 
 def numbered(text: str) -> Iterator[tuple[int, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pagewalk.errors import ParseError
 from pagewalk.procfs import ProcFS
-from pagewalk.system.source import numbered, text_of
+from pagewalk.system.source import integer, numbered, text_of
 from pagewalk.table import Column, Table, objects
 
 __all__ = ["ZONES", "Zone", "node_stats", "parse_zoneinfo", "zone_table", "zoneinfo", "zones"]
@@ -30,8 +30,8 @@ ZONES = (
     Column("high", "frames", "free frames at which kswapd sleeps again"),
 )
 
-HEADER = re.compile(r"Node\s+(?P<node>\d+),\s+zone\s+(?P<zone>\S+)\s*")
-FIGURE = re.compile(r"\s+(?P<name>\S.*?):?\s+(?P<value>-?\d+)")
+HEADER = re.compile(r"Node\s+(?P<node>[0-9]{1,9}),\s+zone\s+(?P<zone>\S+)\s*")
+FIGURE = re.compile(r"\s+(?P<name>\S.*?):?\s+(?P<value>-?[0-9]+)")
 # Watermarks and sizes of the zone (zoneinfo_show_print prints them under the words "pages free").
 FREE = "pages free"
 NODE_SECTION = "per-node stats"
@@ -160,7 +160,10 @@ def parse_zoneinfo(text: str, path: str = "zoneinfo") -> list[Zone]:
         elif not readings or not line[0].isspace():
             raise ParseError(path, number, "a zone")
         elif figure := FIGURE.fullmatch(line.rstrip()):
-            readings[-1].take(figure["name"], int(figure["value"]))
+            try:
+                readings[-1].take(figure["name"], integer(figure["value"]))
+            except ValueError as error:
+                raise ParseError(path, number, figure["name"]) from error
         elif "(" not in line:
             # A heading. What is in parentheses is the protection of the lower zones, no figure of this one.
             readings[-1].section = line.strip()
