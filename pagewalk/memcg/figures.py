@@ -6,17 +6,14 @@ import errno
 from collections.abc import Iterable, Mapping
 
 from pagewalk.errors import ParseError
-from pagewalk.memcg.hierarchy import Hierarchy
+from pagewalk.memcg.hierarchy import GONE, STAT, Hierarchy
 from pagewalk.procfs import ProcFS
 
 __all__ = ["cgroup_figures", "kernel_figures", "own_figures", "parse_stat"]
 
-STAT = "memory.stat"
 # What else is read, by our name of it.
 V1_FILES = {"usage": "memory.usage_in_bytes", "kernel": "memory.kmem.usage_in_bytes"}
 V2_FILES = {"usage": "memory.current", "swap": "memory.swap.current"}
-# The cgroup went away while it was read (kernfs gives ENODEV for files that are still open).
-GONE = (errno.ENOENT, errno.ENODEV, errno.ENOTDIR)
 
 
 def parse_stat(text: str, path: str = STAT) -> dict[str, int]:

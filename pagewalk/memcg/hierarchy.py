@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 from pagewalk.errors import ParseError
@@ -10,6 +11,9 @@ from pagewalk.procfs import ProcFS, unescaped
 __all__ = ["Hierarchy", "Mount", "find_hierarchy", "parse_mountinfo"]
 
 CONTROLLER = "memory"
+STAT = "memory.stat"
+# The cgroup went away while it was read (kernfs gives ENODEV for files that are still open).
+GONE = (errno.ENOENT, errno.ENODEV, errno.ENOTDIR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 
-from pagewalk.memcg.figures import GONE, STAT
-from pagewalk.memcg.hierarchy import Hierarchy
+from pagewalk.memcg.hierarchy import GONE, STAT, Hierarchy
 from pagewalk.procfs import Listing, ProcFS
 
 __all__ = ["Cgroup", "CgroupTree", "cgroup_tree", "changed"]
