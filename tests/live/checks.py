@@ -33,8 +33,7 @@ def laws(snapshot: pagewalk.Snapshot) -> None:
     table = snapshot.processes()
     frames = coverage["mapped_frames"]
     assert int(table["pss"].sum()) + coverage["hidden_pss"] == frames * PAGE, "every mapped byte has its owners"
-    assert coverage["explained_frames"] <= frames
-    assert coverage["hidden_frames"] <= frames
+    assert coverage["explained_frames"] + coverage["hidden_frames"] <= frames
     for row in table:
         assert row["rss"] == row["anon"] + row["file"] + row["shmem"] == row["uss"] + row["shared"], row
         assert row["private_clean"] + row["private_dirty"] == row["private"] <= row["rss"], row

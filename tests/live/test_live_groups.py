@@ -102,6 +102,9 @@ def test_walking_some_leaves_the_rest_hidden(stage: Stage, look: Look) -> None:
             assert one[name] == other[name], name
         assert abs(one["pss"] - other["pss"]) <= 1024
     expect_group(row_of(alone.programs(), "pwgroup"), alone, agents[:4])
+    # Nothing of theirs changes: the kernel counts as many mappings of a frame as were seen, or more.
+    coverage = alone.coverage()
+    assert coverage["explained_frames"] + coverage["hidden_frames"] == coverage["mapped_frames"]
 
 
 def test_what_is_not_there_is_said_in_one_line(stage: Stage, look: Look) -> None:
