@@ -41,10 +41,10 @@ def test_what_is_empty_is_not_read(stage: Stage) -> None:
     memory = agent.map(TIB, flags=MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
     agent.write(memory, stride=STRIDE)
     cost = ReadCost()
-    ranges = (np.array([at // PAGE], np.uint64) for at in (memory.start, memory.stop))
+    first, last = (np.array([at // PAGE], np.uint64) for at in (memory.start, memory.stop))
     fd = os.open(f"/proc/{agent.pid}/pagemap", os.O_RDONLY)
     try:
-        for _ in read_chunks(fd, *ranges, Buffers(), cost, PAGE):
+        for _ in read_chunks(fd, first, last, Buffers(), cost, PAGE):
             pass
     finally:
         os.close(fd)
