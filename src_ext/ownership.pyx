@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from pw cimport (
     PW_MAX_SWAPFILES_LEAST, PW_PM_FILE, PW_PM_GUARD_REGION, PW_PM_PFRAME_MASK, PW_PM_PRESENT, PW_PM_SWAP,
-    PW_SWAP_TYPE_MASK, pw_intern, pw_intern_key, pw_intern_rehash, pw_key,
+    PW_SWAP_TYPE_MASK, pw_fetch, pw_intern, pw_intern_key, pw_intern_rehash, pw_key,
 )
 
 NOBODY, ROOT_ANON, ROOT_FILE, ROOT_SWAP, FIRST_SET = range(5)
@@ -15,6 +15,7 @@ cdef enum:
     C_ROOT_ANON = 1
     C_ROOT_FILE = 2
     C_FIRST_SET = 4
+    AHEAD = 16          # entries: what is fetched so far ahead is there when its turn comes
 
 
 @cython.final
@@ -132,6 +133,10 @@ cdef class Fold:
         self.frames[old] -= 1
         return True
 
+    cdef inline void move(self, uint32_t old, uint32_t new, int64_t frames) noexcept nogil:
+        self.frames[new] += frames
+        self.frames[old] -= frames
+
     def fold_entries(
         self,
         const uint64_t[::1] entries not None,
@@ -143,7 +148,10 @@ cdef class Fold:
     ):
         """Fold entries [start, stop); returns where it had to stop for want of room, or ``stop``."""
         cdef Py_ssize_t i = start
-        cdef uint64_t entry, pfn, limit = owner.shape[0]
+        cdef uint64_t entry, pfn, ahead, limit = owner.shape[0]
+        # Neighbours mostly go the same way, from one set to one other: those frames are counted together.
+        cdef uint32_t old, last_old = C_NOBODY, last_new = C_NOBODY
+        cdef int64_t alike = 0
         if self.first == 0:
             raise ValueError("no address space was begun")
         if not 0 <= start <= stop <= entries.shape[0]:
@@ -153,14 +161,29 @@ cdef class Fold:
         self.n_swaps = self.n_others = 0
         with nogil:
             for i in range(start, stop):
+                if i + AHEAD < stop:
+                    ahead = entries[i + AHEAD] & PW_PM_PFRAME_MASK
+                    if ahead < limit:
+                        pw_fetch(&owner[ahead])
                 entry = entries[i]
                 if entry & PW_PM_PRESENT:
                     pfn = entry & PW_PM_PFRAME_MASK
                     if pfn == 0 or pfn >= limit:
                         others[self.n_others] = entry
                         self.n_others += 1
-                    elif not self.take(owner, pfn, C_ROOT_FILE if entry & PW_PM_FILE else C_ROOT_ANON, 0):
+                        continue
+                    old = owner[pfn]
+                    if old == C_NOBODY:
+                        old = C_ROOT_FILE if entry & PW_PM_FILE else C_ROOT_ANON
+                    if old == last_old:
+                        owner[pfn] = last_new
+                        alike += 1
+                        continue
+                    if not self.take(owner, pfn, old, 0):
                         break
+                    if old < self.first:
+                        self.move(last_old, last_new, alike)
+                        last_old, last_new, alike = old, owner[pfn], 0
                 elif entry & PW_PM_SWAP:
                     # Set for every non-present leaf: only low types are swap files, guards are markers.
                     if entry & PW_PM_GUARD_REGION or entry & PW_SWAP_TYPE_MASK >= PW_MAX_SWAPFILES_LEAST:
@@ -171,6 +194,7 @@ cdef class Fold:
                         self.n_swaps += 1
             else:
                 i = stop
+            self.move(last_old, last_new, alike)
         return i
 
     def fold_indexes(

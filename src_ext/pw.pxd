@@ -36,6 +36,10 @@ cdef extern from "pw_scan.h" nogil:
                               pw_region *out, size_t count, uint64_t *next)
 
 
+cdef extern from "pw_fetch.h" nogil:
+    void pw_fetch(const void *at)
+
+
 cdef extern from "pw_folio.h" nogil:
     int pw_find_head(int fd_flags, uint64_t pfn, uint64_t *head, uint64_t *flags)
 
