@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pagewalk.abi import KPF
 from pagewalk.accounts import Accounts, Places, frame_cover, read_accounts, read_cgroups, read_places
 from pagewalk.errors import PagewalkError, ParseError, PermissionRequired
 from pagewalk.facts import Facts, Gap
@@ -199,10 +200,12 @@ def _read_frames(state: _State, files: FrameFiles, places: Places | None, progre
 def _forget_ended(state: _State, rows: FrameRows) -> None:
     """Drop address spaces that ended while the frames were read, or before but as zombies that are still listed.
 
-    Only where the kernel counts fewer mappings of some frame than were seen: else nothing has ended.
+    Only where the kernel counts fewer mappings of some frame than were seen: else nothing has ended. Mappings of the
+    zero page are never counted (mm/memory.c:do_anonymous_page), and seen in every walk.
     """
     _, mappings = state.ownership.sets().along_paths()
-    if not (rows.mapcount.astype(np.int64) < mappings[rows.set]).any():
+    counted = (rows.flags & np.uint64(KPF.ZERO_PAGE)) == 0
+    if not (counted & (rows.mapcount.astype(np.int64) < mappings[rows.set])).any():
         return
     for space in state.read:
         if not space.whole:
