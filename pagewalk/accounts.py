@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ class Places:
     names : tuple of (int, str)
         Node and zone by number. Number 0 is outside of System RAM; node -1 and zone ``""`` where nothing tells.
     spans : tuple of system.FrameSpan
-        The frames of System RAM, ascending.
+        The frames of System RAM that are online, ascending.
     """
 
     names: tuple[tuple[int, str], ...]
@@ -32,7 +32,7 @@ class Places:
 
     @property
     def frames(self) -> int:
-        """Frames of System RAM."""
+        """Frames of System RAM that are online."""
         return sum(span.stop - span.start for span in self.spans)
 
 
@@ -111,12 +111,28 @@ def read_places(procfs: ProcFS, page_size: int) -> Places:
     PermissionRequired
         The kernel hides the addresses.
     """
-    zones = _zones(procfs)
-    spans = system.frame_spans(system.ram_frames(procfs), zones, system.memory_blocks(procfs, page_size))
+    zones, blocks = _zones(procfs), system.memory_blocks(procfs, page_size)
+    spans = system.frame_spans(_online(system.ram_frames(procfs), blocks), zones, blocks)
     named = dict.fromkeys((span.node, span.zone) for span in spans)
     order = {zone: at for at, zone in enumerate(dict.fromkeys(zone.name for zone in zones))}
     names = sorted(named, key=lambda name: (name[0], order.get(name[1], len(order))))
     return Places(((-1, ""), *names), tuple(spans))
+
+
+def _online(ram: Iterable[tuple[int, int]], blocks: Sequence[system.MemoryBlock]) -> list[tuple[int, int]]:
+    """Take away what is switched off: iomem calls it System RAM, but the kernel has no page for it.
+
+    (fs/proc/page.c: pfn_to_online_page is NULL there; the words read 0 or, up to 6.15, KPF_NOPAGE.)
+    """
+    kept: list[tuple[int, int]] = []
+    for start, stop in ram:
+        at = start
+        for block in blocks:
+            if not block.online and at < block.stop and block.start < stop:
+                kept.append((at, block.start))
+                at = block.stop
+        kept.append((at, stop))
+    return [(start, stop) for start, stop in kept if start < stop]
 
 
 def frame_cover(places: Places, n_frames: int, unowned: bool) -> list[Span]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pagewalk.abi import KPF
 from pagewalk.accounts import Accounts, Places
 from pagewalk.errors import PagewalkError
 from pagewalk.groups import Grouping, Spaces
@@ -174,7 +175,7 @@ class Facts:
 
     @property
     def in_ram(self) -> NDArray[np.bool_]:
-        """Rows of the table whose frames are System RAM.
+        """Rows of the table whose frames are System RAM; what the kernel calls NOPAGE (up to 6.15) is a hole in it.
 
         Raises
         ------
@@ -183,7 +184,8 @@ class Facts:
         """
         if self.places is None or self.accounts is None:
             raise PagewalkError("this walk read only frames with owners; ask for all of RAM: walk(frames='all')")
-        return self.table.zone > 0
+        nothing = (self.table.flags & np.uint64(KPF.NOPAGE)) != 0
+        return (self.table.zone > 0) & ~nothing
 
     def node_figures(self) -> dict[int, Ints]:
         """Return the rss of every address space by NUMA node, in bytes.
