@@ -60,8 +60,9 @@ def uses_of(flags: NDArray[np.uint64], mapped: NDArray[np.bool_]) -> NDArray[np.
     flags : ndarray of uint64
         Words of kpageflags.
     mapped : ndarray of bool
-        Whether somebody maps the frame: what is mapped without being anonymous is of a file, on no list too (vdso,
-        pages of a driver).
+        Whether the kernel counts a mapping of the frame: what is mapped without being anonymous is of a file, on no
+        list too (pages of a driver, which its Rss calls file). What pagemap shows without that is no page of a
+        process (vm_normal_page refused it), or given back since.
 
     Returns
     -------

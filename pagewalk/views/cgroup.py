@@ -89,7 +89,7 @@ def cgroups(facts: Facts, depth: int | None = None) -> Table:
 def _charged(facts: Facts, found: Charging) -> dict[str, Ints]:
     """Count the frames charged to each cgroup by use."""
     table, n = facts.table, len(found.paths)
-    use = uses_of(table.flags, (table.owners + table.hidden) > 0)
+    use = uses_of(table.flags, table.mapcount > 0)
     charged = found.of_row >= 0
     kinds = {"charged_anon": ANON, "charged_file": FILE, "charged_shmem": SHMEM}
 

@@ -49,7 +49,7 @@ def nodes(facts: Facts) -> Table:
     places, table, size = facts.places, facts.table, facts.page_size
     names = places.names if places is not None else ((-1, ""),)
     inside = facts.in_ram
-    use = uses_of(table.flags, (table.owners + table.hidden) > 0)
+    use = uses_of(table.flags, table.mapcount > 0)
     matrix = np.zeros((len(names), len(USES)), np.int64)
     np.add.at(matrix, (table.zone[inside], use[inside]), table.frames[inside] * size)
     rows = np.flatnonzero(matrix.sum(axis=1))

@@ -64,7 +64,7 @@ def use_matrix(facts: Facts) -> NDArray[np.int64]:
         Frames.
     """
     table = facts.table
-    use = uses_of(table.flags, (table.owners + table.hidden) > 0)
+    use = uses_of(table.flags, table.mapcount > 0)
     state = states_of(table.flags, table.owners, table.hidden)
     inside = facts.in_ram
     matrix = np.zeros((len(USES), len(STATES)), np.int64)
