@@ -28,7 +28,7 @@ _VMA_COLUMNS = (
     Column("end", "hex", "address behind the last one"),
     Column("perms", "text", "permissions"),
     Column("offset", "hex", "where in the file it begins"),
-    Column("inode", "id", "inode of the file, 0 for none"),
+    Column("inode", "inode", "inode of the file, 0 for none"),
     Column("name", "text", "file, or the kernel's name for it"),
 )
 _MAPS_COLUMNS = (
@@ -73,7 +73,7 @@ def read_maps(pid: int, root: str = "/proc") -> Table:
         "offset": found.offset,
         "major": found.major.astype(np.int64),
         "minor": found.minor.astype(np.int64),
-        "inode": found.inode.astype(np.int64),
+        "inode": found.inode,
         "name": objects(found.names()),
     }
     return Table(_MAPS_COLUMNS, data)
@@ -219,7 +219,7 @@ def read_smaps(pid: int, root: str = "/proc") -> Table:
         "end": np.array([vma.end for vma in found], np.uint64),
         "perms": objects([vma.perms for vma in found]),
         "offset": np.array([vma.offset for vma in found], np.uint64),
-        "inode": np.array([vma.inode for vma in found], np.int64),
+        "inode": np.array([vma.inode for vma in found], np.uint64),
         "name": objects([vma.name for vma in found]),
         **{name: np.array([vma.fields.get(name, 0) for vma in found], np.int64) for name in names},
         "VmFlags": objects([vma.vm_flags for vma in found]),

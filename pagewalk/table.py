@@ -21,6 +21,7 @@ UNITS: dict[str, np.dtype[Any]] = {
     "pages": np.dtype(np.int64),
     "count": np.dtype(np.int64),
     "id": np.dtype(np.int64),
+    "inode": np.dtype(np.uint64),
     "ns": np.dtype(np.int64),
     "seconds": np.dtype(np.float64),
     "share": np.dtype(np.float64),
@@ -45,8 +46,8 @@ class Column:
     name : str
         Its name, the same in Python, in JSON and on the screen.
     unit : str
-        One of ``UNITS``: ``bytes``, ``frames``, ``pages``, ``count``, ``id`` (pid, uid, inode, pfn), ``ns`` are
-        int64, ``seconds`` and ``share`` (0 to 1) float64, ``hex`` (addresses, flags) uint64, ``flag`` bool, ``text``
+        One of ``UNITS``: ``bytes``, ``frames``, ``pages``, ``count``, ``id`` (pid, uid, pfn), ``ns`` are
+        int64, ``inode`` uint64, ``seconds`` and ``share`` (0 to 1) float64, ``hex`` (addresses, flags) uint64, ``flag`` bool, ``text``
         str objects, ``list`` tuples.
     doc : str
         What it says, in one line.

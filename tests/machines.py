@@ -245,7 +245,7 @@ def _spaces(draw: st.DrawFn, folios: Sequence[range], frames: dict[int, Frame], 
                 perms=draw(st.sampled_from(["rw-p", "r--p", "r-xp", "rw-s", "---p"])),
                 offset=draw(st.sampled_from([0, 0x1000, 0x123456789000])) if named else 0,
                 device=draw(st.sampled_from([(0, 1), (0xFE, 0), (0x103, 0xFFFFF)])) if named else (0, 0),
-                inode=draw(st.sampled_from([7, 260131, 2**63 - 1])) if named else 0,
+                inode=draw(st.sampled_from([7, 260131, 2**64 - 1])) if named else 0,
                 name=name,
                 entries=entries,
             )

@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 COLUMNS = (
     Column("path", "text", "the cgroup, in the hierarchy of the memory controller"),
     Column("name", "text", "systemd unit, container or pod that the path names, else the path"),
-    Column("inode", "id", "inode of its directory, which kpagecgroup gives; unknown for one that is only named"),
+    Column("inode", "inode", "inode of its directory, which kpagecgroup gives; unknown for one that is only named"),
     Column("processes", "count", "processes in it"),
     Column("charged", "bytes", "every frame charged to it, mapped or not"),
     Column("charged_anon", "bytes", "the anonymous ones of them"),
@@ -69,7 +69,7 @@ def cgroups(facts: Facts, depth: int | None = None) -> Table:
     data: dict[str, NDArray[np.generic]] = {
         "path": objects(found.paths),
         "name": objects([found.label(path) for path in found.paths]),
-        "inode": np.array([inode or 0 for inode in inodes], np.int64),
+        "inode": np.array([inode or 0 for inode in inodes], np.uint64),
         "processes": found.grouping.processes,
         **{name: column * size for name, column in charged.items()},
         "used": figures["pss"],
