@@ -44,10 +44,8 @@ def pagewalk_walk(workload: Sequence[int], threads: int | None = None) -> Subjec
         mine = [row for row in table if wanted.intersection(row["pids"])]
         more = {
             "walk_cpu": walk_cpu,
-            "processes": snapshot.coverage()["processes"],
-            "owner_sets": len(snapshot.facts.table.sets),
-            "mapped_frames": snapshot.facts.mapped_frames,
             "longest_lock_hold_ns": snapshot.host["longest_lock_hold_ns"],
+            **snapshot.coverage(),
         }
         return Answer(sum(row["rss"] for row in mine), sum(row["pss"] for row in mine), more)
 
