@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -65,11 +67,32 @@ def figures(hierarchy: Hierarchy, directory: Path) -> dict[str, int | None]:
     return found
 
 
-def resident(agent: Agent, directory: Path) -> Agent:
-    """An agent that takes memory in this cgroup from now on."""
-    cgroups.enter(directory, agent.pid)
-    agent.write(agent.map(PAGE))
-    return agent
+@contextmanager
+def resident(stage: Stage, directory: Path) -> Iterator[Agent]:
+    """An agent that takes memory in this cgroup, and is gone before the cgroup is removed."""
+    agent = stage.start()
+    try:
+        cgroups.enter(directory, agent.pid)
+        agent.write(agent.map(PAGE))
+        yield agent
+    finally:
+        agent.end()
+
+
+def slack(agent: Agent, hierarchy: Hierarchy, directory: Path) -> int:
+    """How far the cgroup's figures may stay behind: tried, for kernels before 5.13 never write down what CPUs hold.
+
+    There each CPU keeps up to 64 pages of each figure to itself (mm/memcontrol.c:MEMCG_CHARGE_BATCH).
+    """
+    few = agent.map(7 * PAGE)
+    agent.write(few)
+    deadline = time.monotonic() + PATIENCE / 2
+    while time.monotonic() < deadline:
+        # It has been in the cgroup for no more than these and the page it entered with.
+        if 0 <= (figures(hierarchy, directory)["anon"] or 0) - few.length <= SLACK:
+            return SLACK
+        time.sleep(0.2)
+    return 64 * PAGE * (os.cpu_count() or 1)
 
 
 def test_the_hierarchy(hierarchy: Hierarchy) -> None:
@@ -105,95 +128,92 @@ def test_every_cgroup_has_a_name(hierarchy: Hierarchy) -> None:
 
 
 def test_frames_name_the_cgroup_by_its_inode(group: Path, stage: Stage, hierarchy: Hierarchy) -> None:
-    agent = resident(stage.start(), group)
-    region = agent.map(50 * PAGE)
-    agent.write(region)
-    (inode,) = charged_to(agent, region)
-    assert listed(hierarchy).by_inode[inode].path == path_of(group) == PROCFS.cgroup_of(PROCFS.open_process(agent.pid))
+    with resident(stage, group) as agent, PROCFS.open_process(agent.pid) as process:
+        region = agent.map(50 * PAGE)
+        agent.write(region)
+        (inode,) = charged_to(agent, region)
+        assert listed(hierarchy).by_inode[inode].path == path_of(group) == PROCFS.cgroup_of(process)
 
 
 def test_a_cgroup_without_accounts(group: Path, stage: Stage, hierarchy: Hierarchy) -> None:
     """Under version 2 the memory controller is not handed on by itself."""
-    with cgroups.cgroup("inner", group) as inner:
-        agent = resident(stage.start(), inner)
+    with cgroups.cgroup("inner", group) as inner, resident(stage, inner) as agent:
         region = agent.map(10 * PAGE)
         agent.write(region)
         found = listed(hierarchy)
         (inode,) = charged_to(agent, region)
         assert found.by_inode[inode].path == found.charged_path(path_of(inner))
         assert inode == cgroups.inode(group if hierarchy.version == 2 else inner)
-        agent.end()
+
+
+def mapped(agent: Agent, kind: str, length: int, path: Path) -> Region:
+    """Memory of a kind, none of it there yet."""
+    if kind == "anon":
+        return agent.map(length)
+    path.touch()
+    fd = agent.memfd(length) if kind == "shmem" else agent.open(path)
+    agent.call("ftruncate", fd, length)
+    return agent.map(length, flags=MAP_SHARED, fd=fd)
 
 
 @pytest.mark.parametrize("kind", ["anon", "shmem", "file"])
 def test_figures(group: Path, stage: Stage, hierarchy: Hierarchy, tmp_path: Path, kind: str) -> None:
-    pages = 700
-    agent = resident(stage.start(), group)
-    if kind == "anon":
-        region = agent.map(pages * PAGE)
-    else:
-        path = tmp_path / "file"
-        path.touch()
-        fd = agent.memfd(pages * PAGE) if kind == "shmem" else agent.open(path)
-        agent.call("ftruncate", fd, pages * PAGE)
-        region = agent.map(pages * PAGE, flags=MAP_SHARED, fd=fd)
-    before: dict[str, int | None] = {}
+    with resident(stage, group) as agent:
+        region = mapped(agent, kind, 700 * PAGE, tmp_path / "file")
+        behind = slack(agent, hierarchy, group)
+        before = figures(hierarchy, group)
+        agent.write(region)
+        if kind == "file" and truth.flags(truth.present(agent.pid, region)[0]) & truth.KPF_SWAPBACKED:
+            pytest.skip(f"{tmp_path} is a tmpfs")
 
-    def settled() -> bool:
-        nonlocal before
-        last, before = before, figures(hierarchy, group)
-        return last == before
+        def counted() -> bool:
+            now = figures(hierarchy, group)
+            for name in ("anon", "shmem", "file"):
+                was, value = before[name], now[name]
+                assert was is not None
+                assert value is not None
+                if abs(value - was - (region.length if name == kind else 0)) > behind:
+                    return False
+            return True
 
-    until(settled, "the cgroup to be at rest", PATIENCE, pause=2.2)
-    agent.write(region)
-    if kind == "file" and truth.flags(truth.present(agent.pid, region)[0]) & truth.KPF_SWAPBACKED:
-        pytest.skip(f"{tmp_path} is a tmpfs")
-
-    def counted() -> bool:
-        now = figures(hierarchy, group)
-        for name in ("anon", "shmem", "file"):
-            was, value = before[name], now[name]
-            assert was is not None
-            assert value is not None
-            wanted = pages * PAGE if name == kind else 0
-            if not wanted <= value - was <= wanted + SLACK:
-                return False
-        return True
-
-    until(counted, f"{pages} pages more of {kind}", PATIENCE, pause=0.2)
-    usage = figures(hierarchy, group)["usage"]
-    assert usage is not None
-    assert usage >= pages * PAGE
+        until(counted, f"{region.pages} pages more of {kind}, and of nothing else", PATIENCE, pause=0.2)
+        usage = figures(hierarchy, group)["usage"]
+        assert usage is not None
+        assert usage >= region.length
 
 
 def test_swap_cache_is_no_file(group: Path, stage: Stage, swap: None, hierarchy: Hierarchy) -> None:
-    agent = resident(stage.start(), group)
-    region = agent.map(500 * PAGE)
-    agent.write(region)
-    agent.advise(region, MADV_PAGEOUT)
-    assert agent.read(region)
-    until(lambda: (figures(hierarchy, group)["anon"] or 0) >= region.length, "its pages to be back", PATIENCE)
-    found = figures(hierarchy, group)
-    if not found["swapcached"]:
-        pytest.skip("nothing stayed in the swap cache: swap without one, or a kernel that does not count it")
-    assert found["file"] is not None
-    assert found["file"] <= SLACK
+    with resident(stage, group) as agent:
+        region = agent.map(700 * PAGE)
+        behind = slack(agent, hierarchy, group)
+        agent.write(region)
+        agent.advise(region, MADV_PAGEOUT)
+        assert agent.read(region)
+        until(
+            lambda: (figures(hierarchy, group)["anon"] or 0) >= region.length - behind, "its pages to be back", PATIENCE
+        )
+        found = figures(hierarchy, group)
+        if not found["swapcached"]:
+            pytest.skip("nothing stayed in the swap cache: swap without one, or a kernel that does not count it")
+        assert found["file"] is not None
+        assert found["file"] <= behind
 
 
 def test_a_cgroup_of_its_own(group: Path, stage: Stage, hierarchy: Hierarchy) -> None:
     """What is below is counted above; without the children it is not."""
-    pages = 400
     with cgroups.cgroup("inner", group) as inner:
         if hierarchy.version == 2:
             cgroups.hand_on(group)
-        agent = resident(stage.start(), inner)
-        region = agent.map(pages * PAGE)
-        agent.write(region)
+        with resident(stage, inner) as agent:
+            behind = slack(agent, hierarchy, inner)
+            region = agent.map(700 * PAGE)
+            agent.write(region)
 
-        def counted() -> bool:
-            above, below = figures(hierarchy, group), figures(hierarchy, inner)
-            own = memcg.own_figures(above, [below])
-            return (above["anon"] or 0) >= pages * PAGE <= (below["anon"] or 0) and own["anon"] == 0
+            def counted() -> bool:
+                above, below = figures(hierarchy, group), figures(hierarchy, inner)
+                own = memcg.own_figures(above, [below])["anon"]
+                assert own is not None
+                low = region.length - behind
+                return (above["anon"] or 0) >= low <= (below["anon"] or 0) and own <= behind
 
-        until(counted, "the pages to be counted in both", PATIENCE, pause=0.2)
-        agent.end()
+            until(counted, "the pages to be counted in both", PATIENCE, pause=0.2)
