@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -46,6 +50,27 @@ def test_a_long_walk_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "1/2" in shown
     # It leaves no trace: the cursor goes back up over what is erased.
     assert shown.rstrip().endswith("\x1b[2K")
+
+
+def test_threads_that_come_first_at_once_begin_one_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal_of(monkeypatch)
+    monkeypatch.setattr(progress, "PATIENCE", 0)
+    begun = []
+    begin, together = progress.begin, threading.Barrier(4)
+
+    def slowly() -> Any:
+        begun.append(time.sleep(0.05))
+        return begin()
+
+    monkeypatch.setattr(progress, "begin", slowly)
+    with ProgressBar() as bar, ThreadPoolExecutor(4) as pool:
+
+        def tell(number: int) -> None:
+            together.wait()
+            bar(number, 4, "frames")
+
+        list(pool.map(tell, range(4)))
+    assert len(begun) == 1
 
 
 def test_never_off_a_terminal_nor_when_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ PATIENCE = 0.5
 
 
 class ProgressBar:
-    """Call it as ``walk(progress=)`` does; it shows itself once the walk has lasted half a second.
+    """Call it as ``walk(progress=)`` does, from any thread; it shows itself once the walk has lasted half a second.
 
     Parameters
     ----------
@@ -30,6 +31,8 @@ class ProgressBar:
         self.started = time.monotonic()
         self.bar: Progress | None = None
         self.task: TaskID | None = None
+        # Without it two threads that come first at once begin a bar each, and one of them never ends.
+        self.lock = Lock()
 
     def __enter__(self) -> ProgressBar:
         return self
@@ -44,11 +47,12 @@ class ProgressBar:
         """Say how far the walk is."""
         if not self.enabled or (self.bar is None and time.monotonic() - self.started < PATIENCE):
             return
-        if self.bar is None:
-            self.bar = begin()
-        if self.task is None:
-            self.task = self.bar.add_task(what, total=total)
-        self.bar.update(self.task, completed=done, total=total, description=what)
+        with self.lock:
+            if self.bar is None:
+                self.bar = begin()
+            if self.task is None:
+                self.task = self.bar.add_task(what, total=total)
+            self.bar.update(self.task, completed=done, total=total, description=what)
 
 
 def begin() -> Progress:
