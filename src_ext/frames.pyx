@@ -120,6 +120,22 @@ cdef class Tally:
             cgroup[0] = self.head_cgroup
         return 0
 
+    cdef inline int settle(
+        self, int fd_flags, int fd_cgroup, uint64_t pfn, uint64_t *flags, uint64_t *cgroup
+    ) noexcept nogil:
+        """Follow the folios: remember what a head says, and mend the tails that lack it; 0 or -errno."""
+        cdef int failed = 0
+        if flags[0] & PW_KPF_COMPOUND_HEAD:
+            self.head_flags = flags[0]
+            self.head_cgroup = cgroup[0]
+            self.in_folio = True
+        elif not flags[0] & PW_KPF_COMPOUND_TAIL or flags[0] & PW_KPF_ON_NEW_TAILS:
+            self.in_folio = False       # nothing to mend; what comes next may be of another folio
+        else:
+            failed = self.mend_tail(fd_flags, fd_cgroup, pfn, flags, cgroup)
+        self.last_pfn = pfn
+        return failed
+
     def count(
         self,
         uint64_t base,
@@ -160,17 +176,9 @@ cdef class Tally:
                     continue
                 word = flags[i]
                 memcg = cgroup[i]
-                if word & PW_KPF_COMPOUND_HEAD:
-                    self.head_flags = word
-                    self.head_cgroup = memcg
-                    self.in_folio = True
-                elif not word & PW_KPF_COMPOUND_TAIL or word & PW_KPF_ON_NEW_TAILS:
-                    self.in_folio = False       # nothing to mend; what comes next may be of another folio
-                else:
-                    failed = self.mend_tail(fd_flags, fd_cgroup, base + i, &word, &memcg)
-                    if failed:
-                        break
-                self.last_pfn = base + i
+                failed = self.settle(fd_flags, fd_cgroup, base + i, &word, &memcg)
+                if failed:
+                    break
                 # Neighbours are mostly alike: no look-up for these.
                 if (
                     row < 0 or owner[i] != last_owner or mapcount[i] != last_count or word != last_word
