@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -13,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facttables import PAGE, SPACES, Path, Row, path_of, rows_of, swap_rows, table_of, trie
 from pagewalk.abi import KPF, PM
 from pagewalk.frames import FrameRows
-from pagewalk.ownership import OwnerSets, Ownership
+from pagewalk.ownership import Ownership
 from pagewalk.shares import PART_BITS
 from pagewalk.tally import (
     ANON,
@@ -25,7 +25,6 @@ from pagewalk.tally import (
     SHMEM,
     SPECIAL,
     ZERO,
-    FactTable,
     Labelled,
     hidden_share,
     kinds_of,
@@ -33,56 +32,6 @@ from pagewalk.tally import (
     tabulate,
     times_of,
 )  # fmt: skip
-
-PAGE = 4096
-SPACES = 5
-Path = tuple[tuple[int, int], ...]  # (space, how often it maps each frame), ascending
-
-
-def trie(paths: Sequence[Path]) -> tuple[OwnerSets, list[int]]:
-    """The owner sets with these paths, and the number of each."""
-    number: dict[Path, int] = {(): 0}
-    rows = [(0, 0, 0)]
-    for path in paths:
-        for length in range(1, len(path) + 1):
-            if path[:length] not in number:
-                number[path[:length]] = len(rows)
-                rows.append((number[path[: length - 1]], *path[length - 1]))
-    columns = [np.array([row[k] for row in rows], np.uint32) for k in range(3)]
-    return OwnerSets(columns[0], columns[1], columns[2]), [number[path] for path in paths]
-
-
-path_of = st.dictionaries(st.integers(0, SPACES - 1), st.integers(1, 3), max_size=4).map(
-    lambda owners: tuple(sorted(owners.items()))
-)
-a_row = st.tuples(
-    path_of,
-    st.sampled_from([ANON, ANON, FILE, SHMEM, HUGETLB, ZERO, SPECIAL]),
-    st.integers(-1, 9),  # mapcount
-    st.sampled_from([0, KPF.ANON, KPF.ANON | KPF.SWAPBACKED, KPF.THP | KPF.ANON, KPF.KSM | KPF.ANON, KPF.DIRTY]),
-    st.integers(1, 1000),  # frames
-)
-Row = tuple[Path, int, int, int, int]
-rows_of = st.lists(a_row, max_size=10)
-swap_rows = st.lists(st.tuples(path_of.filter(bool), st.integers(1, 99)), max_size=6)
-
-
-def table_of(rows: Sequence[Row], swaps: Sequence[tuple[Path, int]] = ()) -> FactTable:
-    sets, numbers = trie([row[0] for row in rows] + [path for path, _ in swaps])
-    n = len(rows)
-    return FactTable(
-        set=np.array(numbers[:n], np.uint32),
-        kind=np.array([row[1] for row in rows], np.uint8),
-        mapcount=np.array([row[2] for row in rows], np.int64),
-        flags=np.array([row[3] for row in rows], np.uint64),
-        memcg=np.zeros(n, np.uint64),
-        zone=np.zeros(n, np.int64),
-        frames=np.array([row[4] for row in rows], np.int64),
-        swap_set=np.array(numbers[n:], np.uint32),
-        swap_slots=np.array([slots for _, slots in swaps], np.int64),
-        sets=sets,
-    )
-
 
 # What a frame is
 
