@@ -105,19 +105,22 @@ def cgroup_tree(procfs: ProcFS, hierarchy: Hierarchy, limit: int = MAX_CGROUPS) 
     waiting = [(hierarchy.directory, hierarchy.root, 0)]
     while waiting:
         directory, path, depth = waiting.pop()
-        if len(cgroups) >= limit or depth > MAX_DEPTH:
-            gaps.append((path, f"more than {limit} cgroups, or {MAX_DEPTH} one in another"))
+        if len(cgroups) >= limit:
+            gaps.append((path, f"more than {limit} cgroups"))
             break
+        if depth > MAX_DEPTH:
+            gaps.append((path, f"more than {MAX_DEPTH} cgroups, one in another"))
+            continue
         try:
             listing = procfs.list_directory(directory)
         except OSError as error:
             if error.errno in GONE:
                 continue
-            gaps.append((path, os.strerror(error.errno or errno.EIO)))
             unlisted = _unlisted(procfs, directory)
             if unlisted is None:
                 continue
             listing = unlisted
+            gaps.append((path, os.strerror(error.errno or errno.EIO)))
         charged = hierarchy.version == 1 or STAT in listing.others
         cgroups.append(Cgroup(path, listing.inode, depth, charged))
         waiting += [(f"{directory}/{name}", _child(path, name), depth + 1) for name in reversed(listing.directories)]
