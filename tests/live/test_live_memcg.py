@@ -37,7 +37,7 @@ def hierarchy(root: None) -> Hierarchy:
 @pytest.fixture
 def group(hierarchy: Hierarchy) -> Iterator[Path]:
     """A cgroup of its own, with accounts. Ask for it before `stage`: its processes must end first."""
-    made = cgroups.cgroup("pagewalk test\u202e")
+    made = cgroups.cgroup(f"pagewalk test\u202e {os.getpid()}")
     try:
         directory = made.__enter__()
     except knobs.Unavailable as reason:
