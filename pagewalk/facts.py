@@ -184,8 +184,8 @@ class Facts:
         """
         if self.places is None or self.accounts is None:
             raise PagewalkError("this walk read only frames with owners; ask for all of RAM: walk(frames='all')")
-        nothing = (self.table.flags & np.uint64(KPF.NOPAGE)) != 0
-        return (self.table.zone > 0) & ~nothing
+        inside: NDArray[np.bool_] = (self.table.zone > 0) & ((self.table.flags & np.uint64(KPF.NOPAGE)) == 0)
+        return inside
 
     def node_figures(self) -> dict[int, Ints]:
         """Return the rss of every address space by NUMA node, in bytes.
