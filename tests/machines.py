@@ -122,7 +122,8 @@ def _plans(shape: Shape) -> st.SearchStrategy[list[_Plan]]:
         file_bit_of_zero=st.booleans(),
         hidden=hidden,
     )
-    gap = st.sampled_from([0, 0, 0, 1, 2, 4, 5, 63, 64, 511, 5000, shape.far_frame])
+    gaps = [0, 0, 0, 1, 2, 4, 5, 63, 64, 511, 5000, shape.far_frame]
+    gap = st.sampled_from([gap for gap in gaps if gap <= shape.far_frame])
     single = st.builds(_Plan, gap, st.just(0), st.just(False), frame)
     # A device's memory, beyond the kpage files: pagemap alone says what it is.
     device = st.builds(_Plan, gap, st.just(0), st.just(True), st.sampled_from([Frame(0, Kind.FILE), SPECIAL]))
