@@ -227,13 +227,15 @@ class Reader:
             if at:  # the first went, or was refused: the others have its address space still
                 candidate.pids, candidate.tid = pids[at:], pid
             try:
-                return self._open(candidate)
+                opened = self._open(candidate)
+                break
             except (OSError, ParseError) as error:
                 failures.append(error)
-        candidate.pids = pids
-        for pid, failure in zip(pids, failures, strict=True):
+        else:
+            candidate.pids, opened = pids, None
+        for pid, failure in zip(pids, failures, strict=False):
             self._note([pid], failure)
-        return None
+        return opened
 
     def _open(self, candidate: Candidate) -> _Opened:
         """Open a pagemap and read the maps of the same address space; ProcessLookupError if it is gone.
