@@ -13,6 +13,7 @@ from fcntl import ioctl
 from pagewalk.abi import PFRAME_MASK, PM
 from pagewalk.errors import PermissionRequired, Unsupported
 from pagewalk.procfs import Process, ProcFS, kpage_files
+from pagewalk.system import meminfo
 
 __all__ = ["Finding", "diagnose", "mapcount_kind"]
 
@@ -229,12 +230,12 @@ def sizes(procfs: ProcFS) -> Iterator[Finding]:
     """Read page sizes and swap."""
     yield Finding("page size", f"{os.sysconf('SC_PAGESIZE')} bytes")
     try:
-        meminfo = procfs.meminfo()
-    except OSError:
+        figures = meminfo(procfs)
+    except (Unsupported, PermissionRequired):
         return
-    huge = meminfo.get("Hugepagesize", 0)
-    yield Finding("huge pages", f"{huge >> 10} KiB, {meminfo.get('HugePages_Total', 0)} reserved" if huge else "none")
-    total, free = meminfo.get("SwapTotal", 0), meminfo.get("SwapFree", 0)
+    huge = figures.get("Hugepagesize", 0)
+    yield Finding("huge pages", f"{huge >> 10} KiB, {figures.get('HugePages_Total', 0)} reserved" if huge else "none")
+    total, free = figures.get("SwapTotal", 0), figures.get("SwapFree", 0)
     yield Finding("swap", f"{total >> 20} MiB, {(total - free) >> 20} MiB used" if total else "none")
 
 

@@ -375,14 +375,3 @@ class ProcFS:
                 return file.read() if self.is_real else ""
         except OSError:
             return ""
-
-    def meminfo(self) -> dict[str, int]:
-        """Return ``/proc/meminfo``: bytes by name (counts where it gives no unit)."""
-        figures: dict[str, int] = {}
-        for number, line in enumerate(self.read_text("meminfo").splitlines(), 1):
-            name, _, rest = line.partition(":")
-            words = rest.split()
-            if not words or not words[0].isdecimal():
-                raise ParseError(self.path("meminfo"), number, name or "a figure")
-            figures[name] = int(words[0]) * (1024 if words[1:] == ["kB"] else 1)
-        return figures

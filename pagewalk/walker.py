@@ -12,7 +12,7 @@ import numpy as np
 
 from pagewalk.abi import KPF
 from pagewalk.accounts import Accounts, Places, frame_cover, read_accounts, read_cgroups, read_places
-from pagewalk.errors import PagewalkError, ParseError, PermissionRequired
+from pagewalk.errors import PagewalkError, ParseError, PermissionRequired, Unsupported
 from pagewalk.facts import Facts, Gap
 from pagewalk.frames import FrameFiles, FrameRows, read_frames
 from pagewalk.groups import Spaces
@@ -23,6 +23,7 @@ from pagewalk.pagemap import CHUNK
 from pagewalk.probe import Probe, probe
 from pagewalk.procfs import Process, ProcessStat, ProcFS
 from pagewalk.reading import Reader, SpaceRead
+from pagewalk.system import meminfo
 from pagewalk.tally import tabulate
 
 __all__ = ["Plan", "machine", "walk_machine"]
@@ -102,7 +103,7 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -
 
     Raises
     ------
-    PermissionRequired
+    PermissionRequired, Unsupported
         The kernel hides frame numbers or the kpage files from this user.
     Unsupported
         The kernel has no kpage files.
@@ -308,8 +309,8 @@ def _page_size() -> int:
 def machine(procfs: ProcFS) -> dict[str, object]:
     """Return what is said of the machine: hostname, kernel, boot_id, page_size, ram in bytes (None if unknown)."""
     try:
-        ram = procfs.meminfo().get("MemTotal")
-    except OSError:
+        ram = meminfo(procfs).get("MemTotal")
+    except (Unsupported, PermissionRequired):
         ram = None
     return {**procfs.host(), "page_size": _page_size(), "ram": ram}
 

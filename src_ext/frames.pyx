@@ -157,8 +157,7 @@ cdef class Tally:
         gets each frame's row + 1, if it is not empty.
         """
         cdef Py_ssize_t i = start, n = owner.shape[0]
-        cdef uint64_t word, memcg
-        cdef uint64_t last_owner = 0, last_count = 0, last_word = 0, last_memcg = 0
+        cdef uint64_t word, memcg, last_owner = 0, last_count = 0, last_word = 0, last_memcg = 0
         cdef int64_t info, row = -1
         cdef int failed = 0
         cdef bint keep = row_of.shape[0] > 0

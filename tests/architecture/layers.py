@@ -36,7 +36,7 @@ RANKS: Mapping[str, float] = {
     "system": 3,
     "labels": 3,
     "uses": 3,
-    "diagnosis": 3,
+    "diagnosis": 4,
     "listing": 3,
     "smaps": 3,
     "shares": 3,
