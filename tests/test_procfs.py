@@ -245,16 +245,6 @@ class TestWords:
 
 
 class TestMachine:
-    def test_meminfo_in_bytes(self, made: ProcFS) -> None:
-        write(made, "meminfo", b"MemTotal:       24681356 kB\nHugePages_Total:       5\nHugepagesize:       2048 kB\n")
-        assert made.meminfo() == {"MemTotal": 24681356 << 10, "HugePages_Total": 5, "Hugepagesize": 2 << 20}
-
-    @pytest.mark.parametrize("line", [b"", b"MemFree:", b"MemFree: -1 kB", b"nonsense"])
-    def test_a_bad_meminfo_is_told(self, made: ProcFS, line: bytes) -> None:
-        write(made, "meminfo", b"MemTotal: 1 kB\n" + line + b"\nSlab: 1 kB\n")
-        with pytest.raises(ParseError, match="meminfo:2"):
-            made.meminfo()
-
     def test_host_of_the_running_kernel(self) -> None:
         host = ProcFS().host()
         assert host["kernel"] == os.uname().release
