@@ -137,7 +137,8 @@ cdef class Reader:
     cdef void judge(self, Py_ssize_t first, ssize_t got) noexcept nogil:
         """Choose between plain reading and scanning by how full the last read was."""
         cdef Py_ssize_t i, filled = 0
-        if got < SPARSE_CHUNK or not self.can_scan:
+        # A whole buffer decides too: with one smaller than SPARSE_CHUNK nothing would ever be found sparse.
+        if got < min(<Py_ssize_t>SPARSE_CHUNK, self.entries.shape[0]) or not self.can_scan:
             return
         for i in range(first, first + got):
             # Not any entry but 0: in a VMA that is soft-dirty its holes have bit 55 set (task_mmu.c:pagemap_pte_hole).
