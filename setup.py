@@ -85,7 +85,7 @@ setup(
             "boundscheck": DEBUG or SANITIZE,
             "wraparound": False,
             "cdivision": True,
-            # Raises without holding the lock where a function is nogil (Cython 3.3): the sanitizer sees the access itself.
+            # It would raise without holding the lock in nogil functions (Cython 3.3); the sanitizer sees the access.
             "initializedcheck": False,
             "embedsignature": True,
             "autotestdict": False,
