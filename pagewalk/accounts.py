@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pagewalk import memcg, system
-from pagewalk.errors import PermissionRequired, Unsupported
+from pagewalk.errors import ParseError, PermissionRequired, Unsupported
 from pagewalk.frames import Span
 from pagewalk.procfs import ProcFS
 from pagewalk.table import Table
 
 __all__ = ["Accounts", "Cgroups", "Places", "frame_cover", "read_accounts", "read_cgroups", "read_places"]
+
+
+_Answer = TypeVar("_Answer")
+_Gaps = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,13 @@ class Places:
         Node and zone by number. Number 0 is outside of System RAM; node -1 and zone ``""`` where nothing tells.
     spans : tuple of system.FrameSpan
         The frames of System RAM that are online, ascending.
+    gaps : sequence of (str, str)
+        Files that are there and could not be read, and why.
     """
 
     names: tuple[tuple[int, str], ...]
     spans: tuple[system.FrameSpan, ...]
+    gaps: Sequence[tuple[str, str]] = ()
 
     @property
     def frames(self) -> int:
@@ -48,11 +55,14 @@ class Cgroups:
         For each path `memcg.cgroup_figures`, all below included; what is gone is missing.
     unstable : frozenset of int
         Inodes that did not mean the same cgroup all the time.
+    gaps : sequence of (str, str)
+        Cgroups whose figures could not be read, and why.
     """
 
     tree: memcg.CgroupTree
     figures: Mapping[str, Mapping[str, int | None]]
     unstable: frozenset[int]
+    gaps: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,6 +81,8 @@ class Accounts:
         buddyinfo.
     cgroups : Cgroups or None
         None where no hierarchy has the memory controller.
+    gaps : sequence of (str, str)
+        Files that are there and could not be read, and why.
     """
 
     meminfo: Mapping[str, int]
@@ -78,20 +90,22 @@ class Accounts:
     zones: Sequence[system.Zone]
     free_blocks: Table | None
     cgroups: Cgroups | None = None
+    gaps: Sequence[tuple[str, str]] = ()
 
 
-_Answer = TypeVar("_Answer")
-
-
-def _optional(read: Callable[[], _Answer], absent: _Answer) -> _Answer:
+def _optional(name: str, read: Callable[[], _Answer], absent: _Answer, gaps: _Gaps) -> _Answer:
+    """Read one of the accounts; that it is there and cannot be had is a gap, not the end of a walk."""
     try:
         return read()
-    except (Unsupported, PermissionRequired):
+    except Unsupported:
+        return absent
+    except (PermissionRequired, ParseError) as error:
+        gaps.append((name, str(error)))
         return absent
 
 
-def _zones(procfs: ProcFS) -> tuple[system.Zone, ...]:
-    return _optional(lambda: tuple(system.zoneinfo(procfs)), ())
+def _zones(procfs: ProcFS, gaps: _Gaps) -> tuple[system.Zone, ...]:
+    return _optional("zoneinfo", lambda: tuple(system.zoneinfo(procfs)), (), gaps)
 
 
 def read_places(procfs: ProcFS, page_size: int) -> Places:
@@ -111,12 +125,13 @@ def read_places(procfs: ProcFS, page_size: int) -> Places:
     PermissionRequired
         The kernel hides the addresses.
     """
-    zones, blocks = _zones(procfs), system.memory_blocks(procfs, page_size)
+    gaps = _Gaps()
+    zones, blocks = _zones(procfs, gaps), system.memory_blocks(procfs, page_size)
     spans = system.frame_spans(_online(system.ram_frames(procfs), blocks), zones, blocks)
     named = dict.fromkeys((span.node, span.zone) for span in spans)
     order = {zone: at for at, zone in enumerate(dict.fromkeys(zone.name for zone in zones))}
     names = sorted(named, key=lambda name: (name[0], order.get(name[1], len(order))))
-    return Places(((-1, ""), *names), tuple(spans))
+    return Places(((-1, ""), *names), tuple(spans), tuple(gaps))
 
 
 def _online(ram: Iterable[tuple[int, int]], blocks: Sequence[system.MemoryBlock]) -> list[tuple[int, int]]:
@@ -183,16 +198,20 @@ def _cgroups(procfs: ProcFS, before: memcg.CgroupTree | None) -> Cgroups | None:
     after = read_cgroups(procfs)
     if after is None:
         return None
-    figures = {}
+    figures, gaps = {}, _Gaps()
     for cgroup in after.cgroups:
-        said = memcg.cgroup_figures(procfs, after.hierarchy, cgroup.path)
+        try:
+            said = memcg.cgroup_figures(procfs, after.hierarchy, cgroup.path)
+        except (OSError, ParseError) as error:
+            gaps.append((cgroup.path, str(error)))
+            continue
         if said is not None:
             figures[cgroup.path] = said
-    return Cgroups(after, figures, memcg.changed(before or after, after))
+    return Cgroups(after, figures, memcg.changed(before or after, after), gaps)
 
 
 def read_accounts(procfs: ProcFS, before: memcg.CgroupTree | None = None) -> Accounts:
-    """Read the machine's own figures; what a made ``/proc`` does not have is empty.
+    """Read the machine's own figures; what is not there is empty, what cannot be read is a gap.
 
     Parameters
     ----------
@@ -201,10 +220,12 @@ def read_accounts(procfs: ProcFS, before: memcg.CgroupTree | None = None) -> Acc
     before : memcg.CgroupTree, optional
         The cgroups as they were before the frames were read.
     """
+    gaps = _Gaps()
     return Accounts(
-        _optional(lambda: system.meminfo(procfs), {}),
-        _optional(lambda: system.vmstat(procfs), {}),
-        _zones(procfs),
-        _optional(lambda: system.buddyinfo(procfs), None),
+        _optional("meminfo", lambda: system.meminfo(procfs), {}, gaps),
+        _optional("vmstat", lambda: system.vmstat(procfs), {}, gaps),
+        _zones(procfs, gaps),
+        _optional("buddyinfo", lambda: system.buddyinfo(procfs), None, gaps),
         _cgroups(procfs, before),
+        gaps,
     )

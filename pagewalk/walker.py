@@ -116,6 +116,8 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -
         answers = probe(procfs, files)
         if not answers.frames_visible:
             raise PermissionRequired(_hidden())
+        # Before the work is done: without these it would be for nothing.
+        places = read_places(procfs, _page_size()) if plan.everything or plan.places else None
         ownership = Ownership(files.frames)
         state = _State(
             procfs,
@@ -127,7 +129,6 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -
         _read_all(state, progress)
         _forget_vanished(state)
         cgroups = read_cgroups(procfs) if plan.everything else None
-        places = read_places(procfs, _page_size()) if plan.everything or plan.places else None
         rows = _read_frames(state, files, places, progress)
         accounts = read_accounts(procfs, cgroups) if plan.everything else None
     _forget_ended(state, rows)
@@ -270,7 +271,7 @@ def _facts(state: _State, rows: FrameRows, answers: Probe, places: Places | None
         vanished=len(state.listing.vanished | state.reader.vanished),
         missing_frames=rows.missing + len(state.ownership.device_pfns),
         ksm_known=answers.ksm_known,
-        gaps=tuple(gaps + state.gaps + _machine_gaps(state, answers) + _cgroup_gaps(accounts)),
+        gaps=tuple(gaps + state.gaps + _machine_gaps(state, answers) + _account_gaps(places, accounts)),
         mappings=mappings,
         places=places,
         accounts=accounts,
@@ -292,10 +293,13 @@ def _machine_gaps(state: _State, answers: Probe) -> list[Gap]:
     return gaps
 
 
-def _cgroup_gaps(accounts: Accounts | None) -> list[Gap]:
+def _account_gaps(places: Places | None, accounts: Accounts | None) -> list[Gap]:
+    files = [gap for read in (places, accounts) if read is not None for gap in read.gaps]
+    gaps = [Gap(None, f"the kernel's figures in {name}", reason) for name, reason in dict.fromkeys(files)]
     if accounts is None or accounts.cgroups is None:
-        return []
-    gaps = [Gap(None, f"cgroups below {path}", reason) for path, reason in accounts.cgroups.tree.gaps]
+        return gaps
+    gaps += [Gap(None, f"cgroups below {path}", reason) for path, reason in accounts.cgroups.tree.gaps]
+    gaps += [Gap(None, f"the kernel's figures of cgroup {path}", reason) for path, reason in accounts.cgroups.gaps]
     if accounts.cgroups.unstable:
         what = f"charges of {len(accounts.cgroups.unstable)} cgroups"
         gaps.append(Gap(None, what, "made, removed or renamed while the frames were read"))
