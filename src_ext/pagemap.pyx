@@ -32,6 +32,7 @@ cdef class Reader:
     cdef bint sparse             # going by what PAGEMAP_SCAN found
     cdef uint64_t stretch_end    # the end of the populated stretch being read, when sparse
     cdef uint64_t scanned_to     # everything before it was scanned, when sparse
+    cdef uint64_t judged, filled  # entries read since it was last chosen, and how many of them hold something
     cdef pw_region regions[REGIONS]
     cdef Py_ssize_t region_now, n_regions
     cdef readonly bint can_scan, gone
@@ -69,6 +70,7 @@ cdef class Reader:
     cdef void next_range(self) noexcept nogil:
         self.range_now += 1
         self.sparse = False
+        self.judged = self.filled = 0
         if self.range_now < self.starts.shape[0]:
             self.at = self.starts[self.range_now]
 
@@ -99,6 +101,7 @@ cdef class Reader:
     cdef void next_stretch(self) noexcept nogil:
         """Take the next populated ranges as one stretch, small gaps bridged."""
         cdef uint64_t stop
+        self.judged = self.filled = 0
         self.at = self.regions[self.region_now].start // self.page_size
         stop = self.regions[self.region_now].end // self.page_size
         self.region_now += 1
@@ -135,21 +138,30 @@ cdef class Reader:
         return 0
 
     cdef void judge(self, Py_ssize_t first, ssize_t got) noexcept nogil:
-        """Choose between plain reading and scanning by how full the last read was."""
-        cdef Py_ssize_t i, filled = 0
-        # A whole buffer decides too: with one smaller than SPARSE_CHUNK nothing would ever be found sparse.
-        if got < min(<Py_ssize_t>SPARSE_CHUNK, self.entries.shape[0]) or not self.can_scan:
+        """Choose between plain reading and scanning by how full the last SPARSE_CHUNK entries or more were.
+
+        However many reads they took: with a buffer smaller than that nothing would be found sparse otherwise.
+        """
+        cdef Py_ssize_t i
+        if not self.can_scan:
             return
         for i in range(first, first + got):
             # Not any entry but 0: in a VMA that is soft-dirty its holes have bit 55 set (task_mmu.c:pagemap_pte_hole).
-            filled += (self.entries[i] & (PW_PM_PRESENT | PW_PM_SWAP)) != 0
-        if not self.sparse and filled * 8 < got:
+            self.filled += (self.entries[i] & (PW_PM_PRESENT | PW_PM_SWAP)) != 0
+        self.judged += got
+        if self.judged < SPARSE_CHUNK:
+            return
+        if not self.sparse and self.filled * 8 < self.judged:
             self.sparse = True
             self.stretch_end = self.scanned_to = self.at
             self.region_now = self.n_regions = 0
-        elif self.sparse and filled * 2 > got and self.at == self.stretch_end and self.region_now == self.n_regions:
+        elif (
+            self.sparse and self.filled * 2 > self.judged
+            and self.at == self.stretch_end and self.region_now == self.n_regions
+        ):
             self.at = self.scanned_to
             self.sparse = False
+        self.judged = self.filled = 0
 
     cdef ssize_t fill(self) noexcept nogil:
         cdef Py_ssize_t used = 0, room = self.entries.shape[0]
