@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import pagewalk.snapshot
+import wholeram
 from answers import MIB
 from pagewalk.cli import main
 from pagewalk.errors import PagewalkError
@@ -79,8 +80,8 @@ class FakeSnapshot:
     def rows(self, columns: Sequence[Column], select: int | None = None) -> Table:
         return table(columns, self.names[:select])
 
-    def processes(self, select: int | None = None) -> Table:
-        return self.rows(process.COLUMNS, select)
+    def processes(self, select: int | None = None, nodes: bool = False) -> Table:
+        return self.rows((*process.COLUMNS, *process.node_columns(range(2 if nodes else 0))), select)
 
     def programs(self, select: int | None = None) -> Table:
         return self.rows(group.COLUMNS, select)
@@ -97,6 +98,21 @@ class FakeSnapshot:
     def kinds(self) -> Table:
         made = table(kind.COLUMNS, self.names[:3])
         return made.where(np.ones(len(made), np.bool_))
+
+    def uses(self) -> Table:
+        return wholeram.uses()
+
+    def balance(self) -> Table:
+        return wholeram.balance()
+
+    def nodes(self) -> Table:
+        return wholeram.nodes()
+
+    def cgroups(self, depth: int | None = None) -> Table:
+        return wholeram.cgroups(depth)
+
+    def charges(self, depth: int | None = None) -> Table:
+        return wholeram.charges(depth)
 
     def coverage(self) -> dict[str, int]:
         return dict(COVERAGE)

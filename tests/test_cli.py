@@ -225,7 +225,7 @@ class TestPipe:
 
 
 class TestTerminal:
-    @pytest.mark.parametrize("size", [(80, 24), (132, 50), (60, 18)])
+    @pytest.mark.parametrize("size", [(80, 24), (132, 50), (60, 18), (80, 17), (80, 15)])
     @pytest.mark.parametrize("words", [(), ("--by", "process"), ("--by", "sharing"), ("--by", "mapping", "-t")])
     def test_fits(self, size: tuple[int, int], words: tuple[str, ...]) -> None:
         columns, lines = size
@@ -238,11 +238,31 @@ class TestTerminal:
         assert shown[0].startswith("pagewalk on db7")
         assert any(re.match(r"\.\.\. \d+ more, [\d.]+ [KMGT]iB", line) for line in shown)
 
+    @pytest.mark.parametrize("lines", [7, 8, 9, 10, 12, 14, 16, 18, 20, 30, 60])
+    def test_summary_fits_any_height(self, lines: int) -> None:
+        code, shown = on_terminal(fake(200, "--color", "never"), 80, lines)
+        assert code == 0
+        assert max(map(cell_len, shown)) <= 80
+        assert len(shown) <= lines - 1
+        assert any(line.startswith("USE ") for line in shown)
+        assert any(line.startswith("total ") for line in shown)
+        assert shown[-2].startswith("90 processes read, 1 refused, 0 vanished")
+
+    @pytest.mark.parametrize("view", ["use", "cgroup", "charge", "node"])
+    @pytest.mark.parametrize("size", [(80, 24), (80, 10), (132, 40)])
+    def test_views_of_all_of_ram_fit(self, view: str, size: tuple[int, int]) -> None:
+        code, shown = on_terminal(fake(9, "--by", view, "--color", "never"), *size)
+        assert code == 0
+        assert max(map(cell_len, shown)) <= size[0]
+        assert len(shown) <= size[1] - 1
+
     def test_summary_is_whole_at_eighty_by_twenty_four(self) -> None:
         _, shown = on_terminal(fake(200), 80, 24, NO_COLOR="1")
         assert shown[0].split("  ")[0] == "pagewalk on db7, Linux 6.18.44, 23.5 GiB"
         assert shown[0].endswith("read 90 of 91 processes in 0.21 s")
-        assert [line.split()[0] for line in shown if line.isupper() or "▾" in line] == ["MAPPED", "PROGRAM", "SHARED▾"]
+        left, right = ([line.split("│")[side:] for line in shown if "▾" in line] for side in (0, 1))
+        assert [parts[0].split()[0] for parts in left[:2]] == ["USE", "PROGRAM"]
+        assert [parts[0].split()[0] for parts in right if parts] == ["CGROUP", "SHARED▾"]
         assert shown[-2].startswith("90 processes read, 1 refused, 0 vanished; 1 hidden mapping")
 
     def test_color_is_for_terminals(self) -> None:

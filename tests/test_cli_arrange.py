@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from answers import MIB
-from fakesnapshot import NAMES, FakeSnapshot
-from pagewalk.cli.arrange import check_columns, column_list, section_of, summary_sections
+import wholeram
+from fakesnapshot import FakeSnapshot
+from pagewalk.cli.arrange import balance_section, check_columns, column_list, section_of
 from pagewalk.cli.exits import Exit, Stop
 from pagewalk.cli.views import VIEWS
 from pagewalk.table import Column, Table, objects
@@ -47,6 +47,20 @@ class TestOrder:
         assert section.table["pid"].tolist() == [2, 3, 1, 5, 4]
         assert section.table.names == ("pid",)
 
+    @pytest.mark.parametrize(
+        ("wishes", "nodes", "descending"),
+        [({}, [0, 1], False), ({"reverse": True}, [1, 0], True), ({"sort": "free", "reverse": True}, [1, 0], False)],
+    )
+    def test_of_the_answer_itself(self, wishes: dict[str, Any], nodes: list[int], descending: bool) -> None:
+        section = section_of("node", wholeram.nodes(), VIEWS["node"], asked(**wishes))
+        assert section.table["node"].tolist() == nodes
+        assert (section.sorted_by, section.descending) == (wishes.get("sort"), descending)
+        assert section.measure == "bytes"
+
+    def test_of_the_balance_whatever_is_asked(self) -> None:
+        section = balance_section(wholeram.balance(), asked(sort="use", reverse=True, columns=["use"], limit=1))
+        assert section.rows()["of"].tolist() == [part[0] for part in wholeram.PARTS]
+
 
 class TestColumns:
     def test_a_screen_chooses_records_do_not(self) -> None:
@@ -66,6 +80,19 @@ class TestColumns:
         section = section_of("process", table, VIEWS["process"], asked(format="text"))
         assert (section.shown, section.wanted) == (("pss",), ("pss",))
 
+    def test_numbered_ones_stand_where_they_belong(self) -> None:
+        nodes = wholeram.nodes()
+        section = section_of("node", nodes, VIEWS["node"], asked(format="text"))
+        assert section.shown[-3:] == ("order0", "order1", "order2")
+        assert not any(name.startswith("order") for name in arranged(format="text").shown)
+        table = FakeSnapshot().processes(nodes=True)
+        section = section_of("process", table, VIEWS["process"], asked(format="text"))
+        assert section.wanted[5:7] == ("node0", "node1")
+
+    def test_a_number_that_there_is_not(self) -> None:
+        with pytest.raises(Stop, match="--columns order7: node has no such column here; it has node, zone"):
+            section_of("node", wholeram.nodes(), VIEWS["node"], asked(columns=["order7"]))
+
     def test_the_screen_of_sharing_counts(self) -> None:
         table = FakeSnapshot().sharing()
         assert "sharers" in section_of("sharing", table, VIEWS["sharing"], asked(format="text")).shown
@@ -75,34 +102,11 @@ class TestColumns:
         )
 
 
-class TestSummary:
-    def kinds(self) -> Table:
-        columns = (Column("kind", "text", ""), Column("bytes", "bytes", ""))
-        return Table(columns, {"kind": objects(["anon", "zero"]), "bytes": objects([MIB, 0])})
-
-    def made(self, style: str) -> Any:
-        snapshot = FakeSnapshot()
-        return summary_sections(self.kinds(), snapshot.programs(), snapshot.sharing(), asked(format=style))
-
-    @pytest.mark.parametrize(("style", "rows"), [("text", 1), ("plain", 1), ("json", 2), ("ndjson", 2)])
-    def test_people_are_spared_kinds_that_are_not_there(self, style: str, rows: int) -> None:
-        sections = self.made(style)
-        assert [section.key for section in sections] == ["kinds", "program", "sharing"]
-        assert [len(section.table) for section in sections] == [rows, len(NAMES), len(NAMES)]
-
-    def test_of_a_selection_has_no_kinds(self) -> None:
-        snapshot = FakeSnapshot()
-        sections = summary_sections(None, snapshot.programs(), snapshot.sharing(), asked())
-        assert [section.key for section in sections] == ["program", "sharing"]
-
-    def test_kinds_stand_whole(self) -> None:
-        assert [section.share for section in self.made("text")] == [0, 1, 1]
-
-
 class TestHelp:
     def test_check(self) -> None:
         columns = VIEWS["user"].columns()
         check_columns(columns, ["name", "pss"], "-s", "user")
+        check_columns(VIEWS["node"].columns(), ["order12", "free"], "-s", "node")
         with pytest.raises(Stop, match="-s comm: user has no such column; it has name, processes, rss") as stop:
             check_columns(columns, ["pss", "comm"], "-s", "user")
         assert stop.value.code == Exit.USAGE

@@ -55,11 +55,12 @@ def test_a_long_walk_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_threads_that_come_first_at_once_begin_one_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal_of(monkeypatch)
     monkeypatch.setattr(progress, "PATIENCE", 0)
-    begun = []
+    begun: list[int] = []
     begin, together = progress.begin, threading.Barrier(4)
 
     def slowly() -> Any:
-        begun.append(time.sleep(0.05))
+        begun.append(1)
+        time.sleep(0.05)
         return begin()
 
     monkeypatch.setattr(progress, "begin", slowly)

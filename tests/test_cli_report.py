@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -18,6 +19,10 @@ from pagewalk.errors import PagewalkError, PermissionRequired, Unsupported
 from pagewalk.table import UNITS
 
 Captured = pytest.CaptureFixture[str]
+
+# Rows of the made answers, where they are not five; and columns that no answer has, made of others for a screen.
+ROWS = {"use": 12, "node": 2, "cgroup": 4, "charge": 6}
+MADE_FOR_PEOPLE = {"sharing": {"sharers"}, "use": {"unmapped"}}
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +47,13 @@ class TestShown:
     def test_the_summary(self, words: list[str], capsys: Captured) -> None:
         assert main(words) == Exit.OK
         out, err = capsys.readouterr()
-        heads = [line.split() for line in out.split("\n") if line.split()[:1] in (["kind"], ["processes"], ["bytes"])]
-        assert [head[:2] for head in heads] == [["kind", "bytes"], ["processes", "pss"], ["bytes", "anon"]]
+        heads = [table.split("\n")[0].split()[:2] for table in out.split("\n\n")]
+        assert heads == [
+            ["use", "bytes"],
+            ["processes", "pss"],
+            ["charged_not_used", "charged"],
+            ["bytes", "anon"],
+        ]
         assert err == (
             "pagewalk: 90 processes read, 1 refused, 0 vanished; 1 hidden mapping of 48.0 KiB;"
             " all but 48.0 KiB of 1.14 GiB mapped explained; 0.21 s, longest lock hold 1.25 ms\n"
@@ -51,18 +61,21 @@ class TestShown:
 
     @pytest.mark.parametrize("view", VIEWS)
     def test_every_view_in_every_format(self, view: str, capsys: Captured) -> None:
+        count = ROWS.get(view, 5)
+        beside = 6 if view == "use" else 0
         for style in ("text", "plain", "json", "ndjson", "csv"):
             assert main(["--by", view, "-f", style]) == Exit.OK
             out = capsys.readouterr().out
             match style:
                 case "json":
-                    assert len(json.loads(out)[view]) == 5
+                    assert len(json.loads(out)[view]) == count
                 case "ndjson":
-                    assert [json.loads(line)["view"] for line in out.splitlines()] == [view] * 5
+                    views = [json.loads(line)["view"] for line in out.splitlines()]
+                    assert views == [view] * count + ["balance"] * beside
                 case "csv":
-                    assert len(list(csv.reader(io.StringIO(out, newline="")))) == 6
+                    assert len(list(csv.reader(io.StringIO(out, newline="")))) == count + 1
                 case "plain":
-                    assert len(out.splitlines()) == 6
+                    assert len(out.splitlines()) == count + 1 + (beside + 2 if beside else 0)
                 case _:
                     assert "90 of 91 processes in 0.21 s" in out
                     assert "90 processes read" in out
@@ -70,19 +83,20 @@ class TestShown:
     @pytest.mark.parametrize("view", VIEWS)
     def test_views_show_columns_that_there_are(self, view: str) -> None:
         row = VIEWS[view]
-        known = {column.name for column in row.columns()} | ({"sharers"} if row.derive else set())
+        known = {re.sub("N$", "*", column.name) for column in row.columns()} | MADE_FOR_PEOPLE.get(view, set())
         shown, wanted, plain = (set(text.split()) for text in (row.shown, row.wanted, row.plain))
         assert shown <= known
         assert wanted == shown
         assert plain <= known
         assert row.measure in plain
-        assert row.plain.split()[-1] in {"name", "owners", "cmdline"}
+        with_spaces = {"name", "owners", "cmdline", "path", "used_by"}
+        assert row.plain.split()[-1] in with_spaces or with_spaces.isdisjoint(row.plain.split())
 
     def test_json(self, capsys: Captured) -> None:
         assert main(["-f", "json", "-v"]) == Exit.OK
         out, err = capsys.readouterr()
         value = json.loads(out)
-        assert list(value) == ["schema", "host", "coverage", "gaps", "kinds", "program", "sharing"]
+        assert list(value) == ["schema", "host", "coverage", "gaps", "use", "kinds", "program", "cgroup", "sharing"]
         assert value["host"]["hostname"] == "db7"
         assert value["coverage"]["refused"] == 1
         assert value["gaps"] == [{"pid": 1, "what": "memory", "reason": "Permission denied"}]
@@ -130,8 +144,9 @@ class TestShown:
 
 class TestAsked:
     def test_nothing_more_than_needed(self, calls: list[dict[str, Any]]) -> None:
+        assert main(["--by", "process", "-q"]) == Exit.OK
         assert main(["-q"]) == Exit.OK
-        assert list(calls[0]) == ["progress"]
+        assert [list(call) for call in calls] == [["progress"], ["progress", "frames"]]
 
     def test_mappings_and_threads(self, calls: list[dict[str, Any]]) -> None:
         assert main(["--by", "mapping", "--threads", "2"]) == Exit.OK
@@ -200,13 +215,29 @@ class TestWrongUsage:
             (["-p", ""], "argument -p/--pid: '' is no process ID"),
             (["-n", "0"], "argument -n/--limit: '0' is no number from 1 up"),
             (["--threads", "many"], "argument --threads: 'many' is no number from 1 up"),
-            (["-s", "pss"], "-s needs one view: add --by process, program, user, mapping, sharing"),
+            (
+                ["-s", "pss"],
+                "-s needs one view: add --by process, program, user, cgroup, mapping, sharing, charge, use, node",
+            ),
             (["-r"], "-r needs one view"),
             (["--columns", "pss"], "--columns needs one view"),
             (["-f", "csv"], "-f csv holds one table, the summary has several: add --by process, "),
             (["-t", "-f", "json"], "-t is for people"),
             (["--alone"], "--alone needs a selection: -p, -P, -u or -c"),
             (["--kernel-pss", "--by", "user"], "--kernel-pss knows processes only, not user"),
+            (["--depth", "-1"], "argument --depth: '-1' is no number from 0 up"),
+            (["--depth", "1", "--by", "use"], "--depth is of cgroups: add --by cgroup or charge"),
+            (["--depth", "1", "-p", "1"], "--depth is of cgroups"),
+            (["--nodes"], "--nodes is of processes: add --by process, or see --by node"),
+            (["--nodes", "--by", "user"], "--nodes is of processes"),
+            (["--nodes", "--kernel-pss"], "--nodes is of processes: the kernel's estimate knows no nodes"),
+            (["--kernel-pss", "-s", "node0"], "--nodes is of processes: the kernel's estimate knows no nodes"),
+            (["--by", "user", "--columns", "node0"], "--columns node0: user has no such column"),
+            (["--by", "use", "-p", "1,2"], "--by use is of the whole machine: leave -p 1,2 out"),
+            (["--by", "charge", "-c", "/a"], "--by charge is of the whole machine: leave -c /a out"),
+            (["--by", "node", "-u", "root"], "--by node is of the whole machine: leave -u root out"),
+            (["--by", "cgroup", "-P", "x", "-c", "/a"], "--by cgroup takes -c only, not -P x -c /a: cgroups are "),
+            (["--by", "cgroup", "-c", "/a", "--alone"], "--alone walks the selected only, --by cgroup needs all"),
             (["--frobnicate"], "unrecognized arguments: --frobnicate (see `pagewalk help report`)"),
             (["report", "file.pwz"], "unrecognized arguments: file.pwz"),
             (["--color", "blue"], "argument --color: invalid choice: 'blue'"),
@@ -238,7 +269,7 @@ class TestEnds:
     def test_gaps_under_strict(self, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
         assert main(["--strict", "-q"]) == Exit.GAPS
         out, err = capsys.readouterr()
-        assert out.startswith("kind")
+        assert out.startswith("use ")
         assert err == "pagewalk: 1 gap under --strict, so exit 4; -v says what could not be seen\n"
         monkeypatch.setattr(pagewalk.snapshot, "walk", walks_to(FakeSnapshot(gaps=0)))
         assert main(["--strict", "-q"]) == Exit.OK
@@ -279,7 +310,7 @@ class TestFile:
         assert path.read_text() == "mine"
         assert not calls
         assert main(["-o", str(path), "--force", "-q"]) == Exit.OK
-        assert path.read_text().startswith("kind")
+        assert path.read_text().startswith("use ")
 
 
 class TestEnvironment:

@@ -10,7 +10,7 @@ from pagewalk.cli.report_options import options, words
 
 LONG = {
     *("--by", "--sort", "--reverse", "--limit", "--totals", "--columns", "--bytes", "--no-header", "--alone"),
-    *("--kernel-pss", "--format", "--color", "--quiet", "--verbose", "--threads", "--strict"),
+    *("--kernel-pss", "--format", "--color", "--quiet", "--verbose", "--threads", "--strict", "--depth", "--nodes"),
 }
 
 
@@ -41,6 +41,11 @@ def test_one_parse_leaves_nothing_to_the_next() -> None:
 def test_the_environment_mirrors_what_is_not_a_selection_or_a_file() -> None:
     mirrored = {name for action in options().mirrored for name in action.option_strings if name.startswith("--")}
     assert mirrored == LONG
+
+
+def test_depth() -> None:
+    assert options().parse(["--depth", "0"]).depth == 0
+    assert options().parse([]).depth is None
 
 
 def test_words() -> None:

@@ -1,14 +1,11 @@
-"""Fitting tables to a screen."""
+"""Fitting a table to a line."""
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from answers import processes, section
-from pagewalk.render.fit import GAP, NAME, allot, fit
-from pagewalk.render.screen import Section, Style
+from pagewalk.render.fit import GAP, NAME, fit
 
 names = st.sampled_from("abcdefgh")
 
@@ -50,49 +47,3 @@ class TestFit:
         for name, cells in widths.items():
             if len(widths) > 1:
                 assert cells >= (min(natural[name], NAME) if name in elastic else natural[name])
-
-
-def sections(*counts: int, **wishes: object) -> list[Section]:
-    return [section(processes(["p"] * count), **wishes) for count in counts]
-
-
-class TestAllot:
-    def test_all_rows_where_there_is_no_height(self) -> None:
-        assert allot(sections(500), Style(height=None), 2) == [500]
-
-    def test_one_table_fills_the_screen(self) -> None:
-        # 24 lines: heading, header, 19 rows, footer, coverage, prompt.
-        assert allot(sections(500), Style(height=24), 2) == [19]
-        assert allot(sections(20), Style(height=24), 2) == [20]
-        assert allot(sections(21), Style(height=24), 2) == [19]
-        assert allot(sections(500, totals=True), Style(height=24, header=False), 2) == [19]
-
-    def test_a_number_asked_for_is_a_number_given(self) -> None:
-        assert allot(sections(500, limit=100), Style(height=24), 2) == [100]
-
-    def test_shares(self) -> None:
-        first, *others = [*sections(4, share=0), *sections(100, share=3), *sections(100, share=2)]
-        assert allot([first, *others], Style(height=24), 2) == [4, 6, 3]
-
-    def test_what_one_leaves_over_the_other_takes(self) -> None:
-        assert allot(sections(2, 100), Style(height=24), 2) == [2, 15]
-
-    @pytest.mark.parametrize("height", [1, 2, 5])
-    def test_a_tiny_screen_still_shows_something(self, height: int) -> None:
-        assert allot(sections(9, 9), Style(height=height), 2) == [1, 1]
-
-    @given(
-        st.lists(st.tuples(st.integers(0, 60), st.integers(0, 3)), min_size=1, max_size=4),
-        st.integers(30, 80),
-        st.booleans(),
-    )
-    def test_fits_the_height(self, tables: list[tuple[int, int]], height: int, header: bool) -> None:
-        made = [section(processes(["p"] * count), share=share) for count, share in tables]
-        rows = allot(made, Style(height=height, header=header), 2)
-        fixed = sum(count for count, share in tables if not share)
-        lines = 2 + sum(rows) + len(made) - 1 + len(made) * header
-        lines += sum(shown < count for shown, (count, _) in zip(rows, tables, strict=True))
-        assert all(shown <= count for shown, (count, _) in zip(rows, tables, strict=True))
-        assert all(shown or not count for shown, (count, _) in zip(rows, tables, strict=True))
-        if fixed + 2 + 4 * len(made) < height:
-            assert lines <= height - 1

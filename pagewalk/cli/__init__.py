@@ -26,10 +26,12 @@ HELP = """\
 pagewalk says exactly who owns every page of a Linux machine's RAM.
 
 examples:
-  sudo pagewalk                           memory by kind, top programs, sharing
+  sudo pagewalk                           where RAM went and who has it
+  sudo pagewalk --by use                  all of RAM by use and state
   sudo pagewalk --by process              every process, the biggest first
   sudo pagewalk --by program -P postgres  a program's processes, counted once
   sudo pagewalk --by mapping -p 1234      what one process maps and shares
+  sudo pagewalk --by charge               which cgroup pays for what others use
   sudo pagewalk -f json -o memory.json    the summary for another program
   pagewalk doctor                         what this machine allows
 

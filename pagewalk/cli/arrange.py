@@ -1,29 +1,31 @@
-"""From tables to a screen: which columns, in what order, and the wishes checked before any walk."""
+"""From a table to its place on a screen: which columns, in what order, and the wishes checked before any walk."""
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pagewalk.cli.exits import Exit, Stop
-from pagewalk.cli.views import VIEWS, View
+from pagewalk.cli.people import changed
+from pagewalk.cli.views import BALANCE, VIEWS, View
 from pagewalk.render.screen import Section
 
 if TYPE_CHECKING:
     from pagewalk.table import Column, Table
 
-__all__ = ["check_columns", "column_list", "section_of", "summary_sections"]
+__all__ = ["balance_section", "check_columns", "column_list", "section_of"]
 
 # Units that people look things up in, and so begin with the least.
 ASCENDING = frozenset({"text", "list", "id", "hex"})
 
 
 def check_columns(columns: Sequence[Column], names: Sequence[str], option: str, view: str) -> None:
-    """Stop unless the view has all of these columns."""
+    """Stop unless the view has all of these columns; ``nodeN`` among them are all with a number."""
     known = [column.name for column in columns]
     for name in names:
-        if name not in known:
+        if name not in known and not VIEWS[view].is_numbered(name):
             raise Stop(Exit.USAGE, f"{option} {name}: {view} has no such column; it has {', '.join(known)}")
 
 
@@ -37,26 +39,36 @@ def column_list(columns: Sequence[Column], view: str) -> str:
 
 def section_of(key: str, table: Table, view: View, args: Namespace) -> Section:
     """Return the table of a view as the options want it: its order, its columns, its number of rows."""
-    by = args.sort or view.measure
-    descending = (table.column(by).unit not in ASCENDING) != args.reverse
-    table = table.sort(by, descending)
+    by = args.sort or ("" if view.is_ordered else view.measure)
+    for option, names in (("-s", [by] if by else []), ("--columns", args.columns or [])):
+        for name in names:
+            if name not in table:
+                raise Stop(
+                    Exit.USAGE, f"{option} {name}: {key} has no such column here; it has {', '.join(table.names)}"
+                )
+    descending = args.reverse
+    if by:
+        descending = (table.column(by).unit not in ASCENDING) != args.reverse
+        table = table.sort(by, descending)
+    elif args.reverse:
+        table = backwards(table)
     measure = view.measure
     if args.columns:
         # The measure stays known to the footer only where it is shown.
         table = table.select(args.columns)
         measure = measure if measure in table else ""
     is_text = args.format == "text"
-    if is_text and view.derive is not None and not args.columns:
-        table = view.derive(table)
-    choice = args.columns or (view.shown if is_text else view.plain).split()
+    if args.format in view.derive and not args.columns:
+        table = view.derive[args.format](table)
+    choice = args.columns or expanded(view.shown if is_text else view.plain, table)
     return Section(
         key=key,
         table=table,
         shown=tuple(name for name in choice if name in table),
-        wanted=() if args.columns else tuple(dict.fromkeys(name for name in view.wanted.split() if name in table)),
+        wanted=() if args.columns else tuple(name for name in expanded(view.wanted, table) if name in table),
         measure=measure or None,
         limit=args.limit,
-        sorted_by=by,
+        sorted_by=by or None,
         descending=descending,
         totals=args.totals,
         endings=view.endings,
@@ -64,15 +76,25 @@ def section_of(key: str, table: Table, view: View, args: Namespace) -> Section:
     )
 
 
-def summary_sections(kinds: Table | None, programs: Table, sharing: Table, args: Namespace) -> list[Section]:
-    """Return what bare ``pagewalk`` shows: memory by kind (of the whole machine), top programs, top shared sets."""
-    sections = []
-    if kinds is not None:
-        if args.format in ("text", "plain"):
-            kinds = kinds.where(kinds["bytes"] > 0)
-        sections = [Section("kinds", kinds, kinds.names, wanted=kinds.names, share=0, labels={"kind": "mapped"})]
-    return [
-        *sections,
-        section_of("program", programs, VIEWS["program"], args),
-        section_of("sharing", sharing, VIEWS["sharing"], args),
-    ]
+def backwards(table: Table) -> Table:
+    """Return the rows from last to first."""
+    import numpy as np
+
+    return changed(table, {"row": ("count", "its place", np.arange(len(table)))}).sort("row").select(table.names)
+
+
+def expanded(names: str, table: Table) -> list[str]:
+    """Return names of columns, each once; ``order*`` stands for all columns of the table that are so numbered."""
+    found: dict[str, None] = {}
+    for name in names.split():
+        if name.endswith("*"):
+            found.update(dict.fromkeys(one for one in table.names if re.fullmatch(rf"{name[:-1]}\d+", one)))
+        else:
+            found[name] = None
+    return list(found)
+
+
+def balance_section(table: Table, args: Namespace) -> Section:
+    """Return what stands beside the uses: as it is, whatever is asked of these."""
+    as_it_is = Namespace(format=args.format, sort=None, reverse=False, columns=None, limit=None, totals=False)
+    return section_of("balance", table, BALANCE, as_it_is)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from pagewalk.cli.exits import Exit, Stop
 
-__all__ = ["Parser", "pids", "positive"]
+__all__ = ["Parser", "number", "pids", "positive"]
 
 ON = ("1", "yes", "true", "on")
 OFF = ("0", "no", "false", "off")
@@ -97,6 +97,13 @@ def pids(text: str) -> list[int]:
         if not (word.isascii() and word.isdigit() and 0 < int(word) < 1 << 31):
             raise argparse.ArgumentTypeError(f"{word!r} is no process ID: give PID or PID,PID")
     return [int(word) for word in words]
+
+
+def number(text: str) -> int:
+    """Read a number from 0 up."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 up")
+    return int(text)
 
 
 def positive(text: str) -> int:

@@ -10,7 +10,7 @@ from pagewalk.render.units import duration, iec
 if TYPE_CHECKING:
     from pagewalk.table import Table
 
-__all__ = ["count", "coverage_line", "gap_lines", "heading", "machine_line", "read_line"]
+__all__ = ["count", "coverage_line", "gap_lines", "heading", "machine_line", "read_line", "with_gap"]
 
 
 def heading(host: Mapping[str, Any], coverage: Mapping[str, Any], is_alone: bool = False) -> tuple[str, str]:
@@ -60,6 +60,19 @@ def gap_lines(gaps: Table) -> list[str]:
         whose = "" if gap["pid"] is None else f"process {gap['pid']}: "
         lines.append(f"{whose}{gap['what']}: {gap['reason']}")
     return lines
+
+
+def with_gap(gaps: Table, what: str, reason: str) -> Table:
+    """Return the gaps and one more, of the whole machine."""
+    import numpy as np
+
+    from pagewalk.table import Table, objects
+
+    rows = [*gaps, {"pid": None, "what": what, "reason": reason}]
+    data = {name: objects([row[name] for row in rows]) for name in ("what", "reason")}
+    pids = np.array([row["pid"] or 0 for row in rows], np.int64)
+    unknown = np.array([row["pid"] is None for row in rows], np.bool_)
+    return Table(gaps.columns, {"pid": pids, **data}, {"pid": unknown})
 
 
 def count(number: int, what: str) -> str:

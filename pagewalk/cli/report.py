@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pagewalk.cli.arrange import check_columns, column_list, section_of, summary_sections
+from pagewalk.cli.arrange import balance_section, check_columns, column_list, section_of
 from pagewalk.cli.exits import Exit, Stop, say
 from pagewalk.cli.output import MACHINE, check_new_file, colors_of, destination, renderer, screen_size
-from pagewalk.cli.progress import ProgressBar
-from pagewalk.cli.remarks import count, coverage_line, gap_lines, heading
+from pagewalk.cli.remarks import count, coverage_line, gap_lines, heading, with_gap
 from pagewalk.cli.report_options import options
-from pagewalk.cli.views import VIEWS
+from pagewalk.cli.summary import summary_sections
+from pagewalk.cli.views import DEEP, VIEWS, Question
+from pagewalk.cli.walks import take_walk
 from pagewalk.cli.wishes import Wishes
-from pagewalk.errors import PagewalkError, PermissionRequired, Unsupported
 from pagewalk.render.screen import Screen, Section, Style
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from pagewalk.table import Table
 
 __all__ = ["help", "run"]
-
-# How often the processes for --alone are listed anew, when some end before they are walked.
-ATTEMPTS = 3
 
 
 def help() -> str:  # noqa: A001 - the name every verb has
@@ -74,6 +72,8 @@ def settle(args: Namespace) -> None:
     is_selected = bool(args.pid or args.program or args.user or args.cgroup)
     # A selection asks about processes: the whole machine by kinds is no answer to it.
     args.by = args.by or ("process" if args.kernel_pss or is_selected else "summary")
+    named = [*([args.sort] if args.sort else []), *(args.columns or [])]
+    args.nodes = args.nodes or (args.by == "process" and any(map(VIEWS["process"].is_numbered, named)))
 
 
 def column_help(args: Namespace) -> str | None:
@@ -101,73 +101,80 @@ def check(args: Namespace, selection: Wishes) -> None:
         raise Stop(
             Exit.USAGE, f"-t is for people; a row of totals among the rows of {args.format} would be counted twice"
         )
-    if args.alone and not selection:
-        raise Stop(Exit.USAGE, "--alone needs a selection: -p, -P, -u or -c")
-    if args.kernel_pss and args.by != "process":
-        raise Stop(Exit.USAGE, f"--kernel-pss knows processes only, not {args.by}: leave --by out")
+    check_scope(args, selection)
     if args.output is not None:
         check_new_file(args.output, args.force)
 
 
+def check_scope(args: Namespace, selection: Wishes) -> None:
+    """Stop if the view cannot be had of what is selected, or not in that detail."""
+    if args.alone and not selection:
+        raise Stop(Exit.USAGE, "--alone needs a selection: -p, -P, -u or -c")
+    if args.by in VIEWS and VIEWS[args.by].whole_ram:
+        if args.alone:
+            raise Stop(Exit.USAGE, f"--alone walks the selected only, --by {args.by} needs all: leave --alone out")
+        if args.by == "cgroup" and (args.pid or args.program or args.user):
+            raise Stop(Exit.USAGE, f"--by cgroup takes -c only, not {selection}: cgroups are charged, not processes")
+        if args.by != "cgroup" and selection:
+            raise Stop(Exit.USAGE, f"--by {args.by} is of the whole machine: leave {selection} out")
+    if args.depth is not None and args.by not in ("summary", *DEEP):
+        raise Stop(Exit.USAGE, f"--depth is of cgroups: add --by {' or '.join(DEEP)}")
+    if args.nodes and (args.by != "process" or args.kernel_pss):
+        why = "the kernel's estimate knows no nodes" if args.kernel_pss else "add --by process, or see --by node"
+        raise Stop(Exit.USAGE, f"--nodes is of processes: {why}")
+    if args.kernel_pss and args.by != "process":
+        raise Stop(Exit.USAGE, f"--kernel-pss knows processes only, not {args.by}: leave --by out")
+
+
 def walked_answer(args: Namespace, wishes: Wishes) -> tuple[Screen, Table]:
     """Walk the machine; return what to show and the gaps."""
-    snapshot = take_walk(args, wishes)
-    selection = wishes.select(snapshot)
-    if args.by == "summary":
-        kinds = None if wishes else snapshot.kinds()
-        sections = summary_sections(kinds, snapshot.programs(selection), snapshot.sharing(selection), args)
-    else:
-        view = VIEWS[args.by]
-        sections = [section_of(args.by, view.ask(snapshot, selection), view, args)]
-    need_rows(sections, args.by, wishes)
+    snapshot, reason = take_walk(args, wishes)
     host, coverage, gaps = snapshot.host, snapshot.coverage(), snapshot.gaps()
+    remarks = [coverage_line(host, coverage)]
+    # Of cgroups it is rows that are chosen, not processes.
+    selection = None if args.by == "cgroup" else wishes.select(snapshot)
+    question = Question(selection, args.depth, args.nodes)
+    if args.by == "summary":
+        sections = summary_sections(snapshot, question, args, bool(wishes), not reason)
+    else:
+        sections = view_sections(snapshot, question, args, wishes)
+    need_rows(sections, args.by, wishes)
+    if reason:
+        gaps = with_gap(gaps, "all of RAM", reason)
+        remarks.insert(0, f"Only mapped memory is shown, all of RAM could not be read: {reason}")
+    if args.by == "use" and args.format == "csv":
+        remarks.append("csv holds one table: the balance is in the other formats")
     screen = Screen(
         sections=tuple(sections),
         heading=heading(host, coverage, args.alone),
-        remarks=(coverage_line(host, coverage),),
+        remarks=tuple(remarks),
         facts={"host": host, "coverage": coverage, "gaps": gaps},
     )
     return screen, gaps
 
 
-def take_walk(args: Namespace, wishes: Wishes) -> Snapshot:
-    """Walk all processes, or with --alone those selected."""
-    from pagewalk.snapshot import walk
-
-    how: dict[str, Any] = {}
-    if args.threads:
-        how["threads"] = args.threads
-    if args.by != "summary" and VIEWS[args.by].mappings:
-        how["mappings"] = args.pid or True
-    with ProgressBar(not args.quiet) as progress:
-        if not args.alone:
-            return walk(progress=progress, **how)
-        return walk_alone(lambda pids: walk(progress=progress, pids=pids, **how), wishes)
-
-
-def walk_alone(walk_these: Callable[[list[int]], Snapshot], wishes: Wishes) -> Snapshot:
-    """Walk the processes that are meant, and no other."""
-    from pagewalk.procfs import ProcFS
-
-    for attempts_left in reversed(range(ATTEMPTS)):
-        pids = wishes.pids_now(ProcFS())
-        if not pids:
-            break
-        try:
-            return walk_these(pids)
-        except (PermissionRequired, Unsupported):
-            raise
-        except PagewalkError:
-            # One of them ended before it was walked; what is meant now may still be there.
-            if not attempts_left:
-                raise
-    raise Stop(Exit.NOTHING, f"no process matches {wishes}")
+def view_sections(snapshot: Snapshot, question: Question, args: Namespace, wishes: Wishes) -> list[Section]:
+    """Return the table of one view; beside the uses what lies between them and the kernel's figures."""
+    view = VIEWS[args.by]
+    table = view.ask(snapshot, question)
+    if args.by == "cgroup" and wishes:
+        table = table.where(wishes.within(table["path"]))
+    section = section_of(args.by, table, view, args)
+    if args.by != "use":
+        return [section]
+    section = replace(section, totals=args.totals or args.format == "text", share=2)
+    # Columns asked for by name are all that a person, or awk, wants to see.
+    has_balance = args.format != "csv" and (args.format in MACHINE or not args.columns)
+    return [section, balance_section(snapshot.balance(), args)] if has_balance else [section]
 
 
 def need_rows(sections: Sequence[Section], by: str, wishes: Wishes) -> None:
     """Stop where nothing matched: an empty table is no answer."""
-    if not any(len(section.table) for section in sections):
-        raise Stop(Exit.NOTHING, f"no process matches {wishes}" if wishes else f"nothing to show by {by}")
+    if any(len(section.table) for section in sections):
+        return
+    if wishes:
+        raise Stop(Exit.NOTHING, f"no {'cgroup' if by == 'cgroup' else 'process'} matches {wishes}")
+    raise Stop(Exit.NOTHING, "no memory is charged to any cgroup here" if by in DEEP else f"nothing to show by {by}")
 
 
 def write(screen: Screen, args: Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from pagewalk.cli.exits import Exit, Stop
 from pagewalk.errors import PagewalkError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pagewalk.groups import Selection
     from pagewalk.kernel import KernelEstimate
     from pagewalk.procfs import Process, ProcFS
@@ -64,6 +68,12 @@ class Wishes:
         except PagewalkError as error:
             reasons = [line for line, pid in zip(*refusals(answer), strict=True) if pid in args.pid]
             raise Stop(Exit.NOTHING, "; ".join(reasons) or str(error)) from error
+
+    def within(self, paths: Iterable[str]) -> NDArray[np.bool_]:
+        """Say which cgroups are among those asked for with ``-c``, or below them."""
+        import numpy as np
+
+        return np.array([below(self.trees, path) for path in paths], np.bool_)
 
     def pids_now(self, procfs: ProcFS) -> list[int]:
         """Return the processes that are meant now and have memory of their own, ascending."""

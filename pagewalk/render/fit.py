@@ -1,12 +1,10 @@
-"""Fitting tables to a screen: which columns, how wide, and how many rows each."""
+"""Fitting a table to a line: which columns, and how wide."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from pagewalk.render.screen import Section, Style
-
-__all__ = ["allot", "fit"]
+__all__ = ["fit"]
 
 GAP = 2
 # A name cut shorter than this says nothing; where there is room, it may have so much of the line before figures of
@@ -56,44 +54,3 @@ def fit(
         free -= chosen[name] - cells
     left_out = [] if wanted else [name for name in natural if name not in chosen]
     return {name: chosen[name] for name in natural if name in chosen}, left_out
-
-
-def allot(sections: Sequence[Section], style: Style, overhead: int) -> list[int]:
-    """Divide the lines of a screen among its tables.
-
-    Parameters
-    ----------
-    sections : sequence of Section
-        The tables.
-    style : Style
-        Its height; one line of it is left to the prompt that follows.
-    overhead : int
-        Lines that are no table's.
-
-    Returns
-    -------
-    list of int
-        Rows to show of each, at least one where there are any.
-    """
-    asked = [len(section.rows()) for section in sections]
-    if style.height is None or all(section.limit is not None for section in sections):
-        return asked
-    framing = sum(style.header + section.totals for section in sections) + max(len(sections) - 1, 0)
-    # Every table that is cut says so in a line of its own.
-    lines = style.height - 1 - overhead - framing
-    rows = [0] * len(sections)
-    for index, section in enumerate(sections):
-        if not section.share or section.limit is not None:
-            rows[index] = asked[index]
-            lines -= asked[index] + (asked[index] < len(section.table))
-    waiting = {index for index, section in enumerate(sections) if section.share and section.limit is None}
-    while waiting:
-        shares = sum(sections[index].share for index in waiting)
-        # What a small table leaves over goes to the others: settle those first.
-        small = {index for index in waiting if asked[index] <= lines * sections[index].share // shares}
-        for index in small or waiting:
-            granted = asked[index] if small else max(lines * sections[index].share // shares - 1, 1)
-            rows[index] = min(granted, asked[index])
-        lines -= sum(rows[index] for index in small)
-        waiting = waiting - small if small else set()
-    return rows

@@ -32,7 +32,11 @@ class Section:
     limit : int or None
         Show this many rows, whatever the height of the screen.
     share : int
-        This section's part of the rows of a screen beside the other sections'; 0: all rows it has.
+        This section's part of the lines of a screen beside the other sections' parts; what it has no rows for, the
+        others get.
+    side : str
+        ``"left"`` or ``"right"``: on a screen wide enough, a column of such sections stands beside the other. Empty:
+        the whole width.
     sorted_by, descending
         The column that orders the rows, for its mark in the header.
     totals : bool
@@ -50,6 +54,7 @@ class Section:
     measure: str | None = None
     limit: int | None = None
     share: int = 1
+    side: str = ""
     sorted_by: str | None = None
     descending: bool = True
     totals: bool = False

@@ -7,14 +7,17 @@ people with any colour vision tell apart) only repeats what a word or a sign say
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, TextIO
 
 from rich.cells import cell_len, set_cell_size
 from rich.color import ColorSystem
 from rich.style import Style as RichStyle
 
-from pagewalk.render.fit import allot, fit
+from pagewalk.render.fit import fit
+from pagewalk.render.layout import Block, Columns, Pile, lay_out
 from pagewalk.render.safe import visible
 from pagewalk.render.screen import Screen, Section, Style
 from pagewalk.render.units import duration, iec
@@ -28,6 +31,9 @@ HEADER = RichStyle.parse("bold #0072B2")
 UNKNOWN = RichStyle.parse("#D55E00")
 QUIET = RichStyle.parse("#999999")
 
+# A line of the screen: its texts, from left to right, and how each is painted.
+Line = list[tuple[str, RichStyle | None]]
+
 
 @dataclass(frozen=True)
 class Signs:
@@ -37,6 +43,7 @@ class Signs:
     cut: str
     down: str
     up: str
+    bar: str
 
 
 def render(screen: Screen, style: Style, out: TextIO) -> None:
@@ -56,35 +63,54 @@ class Terminal:
     def write(self) -> None:
         width = self.style.width
         remarks = [line for remark in self.screen.remarks for line in textwrap.wrap(self.shown(remark), width)]
-        overhead = bool(any(self.screen.heading)) + len(remarks)
-        rows = allot(self.screen.sections, self.style, overhead)
-        self.heading(*map(self.shown, self.screen.heading))
-        for index, (section, count) in enumerate(zip(self.screen.sections, rows, strict=True)):
-            if index:
-                self.line([("", None)])
-            self.section(section, count)
-        for line in remarks:
-            self.line([(line, QUIET)])
+        has_heading = any(self.screen.heading)
+        layout = lay_out(self.screen.sections, self.style, has_heading + len(remarks))
+        if layout.is_crowded and has_heading:
+            # What it says is the same every time, and in part said again at the foot.
+            has_heading, layout = False, lay_out(self.screen.sections, self.style, len(remarks))
+        if has_heading:
+            self.heading(*map(self.shown, self.screen.heading))
+        for line in self.pile(layout.pile):
+            self.line(line)
+        if layout.left_out:
+            remarks.insert(0, self.cropped(f"(no room for {', '.join(layout.left_out)})", width))
+        for text in remarks:
+            self.line([(text, QUIET)])
 
     def shown(self, text: str) -> str:
         return visible(text, self.signs.encoding)
 
-    def line(self, parts: list[tuple[str, RichStyle | None]]) -> None:
+    def line(self, parts: Line) -> None:
         system = COLOR_SYSTEMS.get(self.style.colors)
         painted = (text if kind is None or not text else kind.render(text, color_system=system) for text, kind in parts)
         self.out.write("".join(painted).rstrip() + "\n")
 
+    def pile(self, pile: Pile) -> Iterator[Line]:
+        for index, item in enumerate(pile.items):
+            if index and pile.is_airy:
+                yield []
+            if isinstance(item, Block):
+                yield from self.section(item)
+            else:
+                yield from self.beside(item)
+
+    def beside(self, columns: Columns) -> Iterator[Line]:
+        left, right = columns.piles
+        nothing: Line = []
+        for first, second in zip_longest(self.pile(left), self.pile(right), fillvalue=nothing):
+            padding = " " * (left.width - sum(cell_len(text) for text, _ in first))
+            yield [*first, (f"{padding} {self.signs.bar} ", QUIET), *second]
+
     def heading(self, left: str, right: str) -> None:
-        if not left and not right:
-            return
         room = self.style.width - cell_len(right) - (2 if right else 0)
         if room < len("pagewalk on x"):
             left, right, room = f"{left}  {right}", "", self.style.width
         left = self.cropped(left, room)
         self.line([(left, HEADING), (" " * (room - cell_len(left)) + "  " + right if right else "", None)])
 
-    def section(self, section: Section, count: int) -> None:
-        rows = section.rows().head(count)
+    def section(self, block: Block) -> Iterator[Line]:
+        section, width = block.section, block.width
+        rows = section.rows().head(block.rows)
         columns = [section.table.column(name) for name in section.shown]
         printed = {column.name: self.cells(rows, column) for column in columns}
         if section.totals:
@@ -95,19 +121,20 @@ class Terminal:
             name: max(map(cell_len, [*lines, heads.get(name, "")]), default=0) for name, lines in printed.items()
         }
         elastic = {column.name for column in columns if column.unit in ("text", "list")}
-        widths, left_out = fit(natural, elastic, section.wanted, self.style.width)
+        widths, left_out = fit(natural, elastic, section.wanted, width)
         if self.style.header:
-            self.row(columns, headers, widths, HEADER, ())
+            yield self.row(columns, headers, widths, HEADER, ())
         records = [
             {name: lines[index] for name, lines in printed.items()} for index in range(len(rows) + section.totals)
         ]
         for record in records[: len(rows)]:
-            self.row(columns, record, widths, None, section.endings)
-        self.footer(section, len(rows))
+            yield self.row(columns, record, widths, None, section.endings)
+        if len(rows) < len(section.table):
+            yield [(self.cropped(self.footer(section, len(rows)), width), QUIET)]
         for record in records[len(rows) :]:
-            self.row(columns, record, widths, HEADING, ())
+            yield self.row(columns, record, widths, HEADING, ())
         if left_out:
-            self.line([(self.cropped(f"(no room for {', '.join(left_out)})", self.style.width), QUIET)])
+            yield [(self.cropped(f"(no room for {', '.join(left_out)})", width), QUIET)]
 
     def row(
         self,
@@ -116,8 +143,8 @@ class Terminal:
         widths: dict[str, int],
         kind: RichStyle | None,
         endings: tuple[str, ...],
-    ) -> None:
-        parts: list[tuple[str, RichStyle | None]] = []
+    ) -> Line:
+        parts: Line = []
         for column in columns:
             if column.name not in widths:
                 continue
@@ -127,7 +154,7 @@ class Terminal:
             left = column.unit in ("text", "list")
             gap = "  " if parts else ""
             parts.append((gap + (text + padding if left else padding + text), UNKNOWN if text == "?" else kind))
-        self.line(parts)
+        return parts
 
     def cropped(self, text: str, width: int, keep_end: bool = False) -> str:
         if cell_len(text) <= width:
@@ -140,16 +167,13 @@ class Terminal:
         mark = "" if column.name != section.sorted_by else self.signs.down if section.descending else self.signs.up
         return self.shown(section.labels.get(column.name, column.name).upper().replace("_", " ")) + mark
 
-    def footer(self, section: Section, shown: int) -> None:
-        rest = len(section.table) - shown
-        if not rest:
-            return
-        text = f"... {rest} more"
+    def footer(self, section: Section, shown: int) -> str:
+        text = f"... {len(section.table) - shown} more"
         if (name := section.measure) is not None and not section.table.unknown(name)[shown:].any():
             rest_of_it = int(section.table[name][shown:].sum())
             text += f", {rest_of_it} bytes" if self.style.exact else f", {' '.join(iec(rest_of_it))}"
-            text += "" if name == "bytes" else f" of {name.upper()}"
-        self.line([(self.cropped(text, self.style.width), QUIET)])
+            text += "" if name == "bytes" else f" of {name.upper().replace('_', ' ')}"
+        return text
 
     def cells(self, table: Table, column: Column) -> list[str]:
         raw: list[Any] = table[column.name].tolist()
@@ -209,7 +233,7 @@ def signs_of(out: TextIO) -> Signs:
     """Choose the signs that `out` can carry."""
     encoding = getattr(out, "encoding", None) or "utf-8"
     try:
-        "…▾▴".encode(encoding)
+        "…▾▴│".encode(encoding)
     except UnicodeEncodeError:
-        return Signs(encoding, "~", "v", "^")
-    return Signs(encoding, "…", "▾", "▴")
+        return Signs(encoding, "~", "v", "^", "|")
+    return Signs(encoding, "…", "▾", "▴", "│")

@@ -1,0 +1,92 @@
+"""The walk that a question needs, and no more: all of RAM is read only for what is said of all of RAM."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pagewalk.cli.exits import Exit, Stop
+from pagewalk.cli.progress import ProgressBar
+from pagewalk.cli.views import VIEWS
+from pagewalk.cli.wishes import Wishes
+from pagewalk.errors import PagewalkError, ParseError, PermissionRequired, Unsupported
+
+if TYPE_CHECKING:
+    from pagewalk.snapshot import Snapshot
+
+__all__ = ["take_walk"]
+
+# How often the processes for --alone are listed anew, when some end before they are walked.
+ATTEMPTS = 3
+
+
+def take_walk(args: Namespace, wishes: Wishes) -> tuple[Snapshot, str]:
+    """Walk all processes, or with --alone those selected.
+
+    Parameters
+    ----------
+    args : Namespace
+        The options.
+    wishes : Wishes
+        Whose memory.
+
+    Returns
+    -------
+    snapshot : Snapshot
+        The walk.
+    reason : str
+        Why all of RAM could not be read though the summary wanted it; empty where nothing is missing.
+    """
+    from pagewalk.snapshot import walk
+
+    how = walk_options(args, wishes)
+    with ProgressBar(not args.quiet) as progress:
+        if args.alone:
+            return walk_alone(lambda pids: walk(progress=progress, pids=pids, **how), wishes), ""
+        if args.by != "summary":
+            return walk(progress=progress, **how), ""
+        try:
+            return walk(progress=progress, **how), ""
+        except (PermissionRequired, Unsupported, ParseError) as error:
+            if "frames" not in how:
+                raise
+            # What hides iomem may leave the rest to be seen; what does not is met again.
+            del how["frames"]
+            return walk(progress=progress, **how), str(error)
+
+
+def walk_options(args: Namespace, wishes: Wishes) -> dict[str, Any]:
+    """Return what is asked of `walk`: what is not needed is not read."""
+    how: dict[str, Any] = {}
+    if args.threads:
+        how["threads"] = args.threads
+    if args.by == "summary":
+        # Of a selection nothing is said that needs all of RAM.
+        return how if wishes else {**how, "frames": "all"}
+    if VIEWS[args.by].mappings:
+        how["mappings"] = args.pid or True
+    if VIEWS[args.by].whole_ram:
+        how["frames"] = "all"
+    if args.nodes:
+        how["nodes"] = True
+    return how
+
+
+def walk_alone(walk_these: Callable[[list[int]], Snapshot], wishes: Wishes) -> Snapshot:
+    """Walk the processes that are meant, and no other."""
+    from pagewalk.procfs import ProcFS
+
+    for attempts_left in reversed(range(ATTEMPTS)):
+        pids = wishes.pids_now(ProcFS())
+        if not pids:
+            break
+        try:
+            return walk_these(pids)
+        except (PermissionRequired, Unsupported):
+            raise
+        except PagewalkError:
+            # One of them ended before it was walked; what is meant now may still be there.
+            if not attempts_left:
+                raise
+    raise Stop(Exit.NOTHING, f"no process matches {wishes}")
