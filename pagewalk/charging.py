@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Charging:
     cgroups : Cgroups or None
         The tree, and what the kernel says.
     depth : int or None
-        Cgroups deeper than this are counted with their ancestor.
+        Cgroups whose paths are deeper than this are counted with their ancestor.
     """
 
     paths: list[str]
@@ -57,10 +58,19 @@ class Charging:
             return None
         if self.depth is not None and _depth(path) >= self.depth:
             return figures[path].get(figure)
-        inner = path.rstrip("/") + "/"
-        below = {other: said for other, said in figures.items() if other.startswith(inner) and other != path}
-        children = [said for other, said in below.items() if "/" not in other.removeprefix(inner)]
+        # One that could not be read says nothing: then nothing can be taken away either.
+        children = [figures.get(child, {}) for child in self._children.get(path, ())]
         return own_figures({figure: figures[path].get(figure)}, children)[figure]
+
+    @cached_property
+    def _children(self) -> dict[str, list[str]]:
+        """The cgroups right below each one, of those that have accounts."""
+        children: dict[str, list[str]] = {}
+        if self.cgroups is not None:
+            for path in dict.fromkeys((*self.cgroups.figures, *(path for path, _ in self.cgroups.gaps))):
+                if path != "/":
+                    children.setdefault(path.rpartition("/")[0] or "/", []).append(path)
+        return children
 
 
 def _depth(path: str) -> int:
@@ -82,7 +92,7 @@ def charging(facts: Facts, depth: int | None = None) -> Charging:
     facts : Facts
         Of a walk of all of RAM.
     depth : int, optional
-        Count cgroups deeper than this with their ancestor at it.
+        Count cgroups deeper than this (the root of the tree is 0) with their ancestor at it.
 
     Returns
     -------
@@ -99,6 +109,8 @@ def charging(facts: Facts, depth: int | None = None) -> Charging:
     if depth is not None and depth < 0:
         raise PagewalkError(f"a depth of {depth}: the root is 0")
     cgroups = facts.accounts.cgroups
+    if depth is not None and cgroups is not None:
+        depth += _depth(cgroups.tree.hierarchy.root)  # where a part of the tree is mounted, its top is the root
     by_inode = {} if cgroups is None else cgroups.tree.by_inode
     number: dict[str, int] = {}
     for cgroup in () if cgroups is None else cgroups.tree.cgroups:
