@@ -26,7 +26,8 @@ NAMES = (
 # In pages: counted by hand from smallhost.
 BY_HAND = {
     10: counted(
-        "vss=10 rss=6 uss=2 shared=4 private=2 anon=2 file=4 hugetlb=2 shared_clean=4 private_clean=1 private_dirty=1 swap=1"
+        "vss=10 rss=6 uss=2 shared=4 private=2 anon=2 file=4 hugetlb=2 shared_clean=4 private_clean=1 "
+        "private_dirty=1 swap=1"
     ),
     11: counted("vss=12 rss=8 uss=2 shared=6 private=2 anon=1 file=4 shmem=3 shared_clean=6 private_dirty=2 swap=1"),
     20: counted(
