@@ -60,6 +60,7 @@ class TestOrder:
     def test_of_the_balance_whatever_is_asked(self) -> None:
         section = balance_section(wholeram.balance(), asked(sort="use", reverse=True, columns=["use"], limit=1))
         assert section.rows()["of"].tolist() == [part[0] for part in wholeram.PARTS]
+        assert section.measure is None
 
 
 class TestColumns:
@@ -116,3 +117,4 @@ class TestHelp:
         assert column_list(columns, "process") == (
             "columns of --by process:\n  pid  id     its number\n  rss  bytes  its size\n"
         )
+        assert "elsewhere (FOR OTHERS on a screen)\n" in column_list(VIEWS["cgroup"].columns(), "cgroup")

@@ -87,6 +87,9 @@ class TestScreen:
         assert "ACTIVE" in header
         assert "UNEVICTABLE" not in header
 
+    def test_owners_are_not_added_up(self, capsys: Captured) -> None:
+        assert shown(capsys, "--by", "sharing", "-t")[-1].split()[-1] == "total"
+
     def test_cgroups(self, capsys: Captured) -> None:
         assert shown(capsys, "--by", "cgroup") == [
             "CGROUP       PROCS  CHARGED▾  USED  FOR OTHERS  OTHERS PAY  RSS  USS",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["balance_section", "check_columns", "column_list", "section_of"]
 
 # Units that people look things up in, and so begin with the least.
-ASCENDING = frozenset({"text", "list", "id", "hex"})
+ASCENDING = frozenset({"text", "list", "id", "inode", "hex"})
 
 
 def check_columns(columns: Sequence[Column], names: Sequence[str], option: str, view: str) -> None:
@@ -30,10 +30,14 @@ def check_columns(columns: Sequence[Column], names: Sequence[str], option: str, 
 
 
 def column_list(columns: Sequence[Column], view: str) -> str:
-    """Return the columns of a view for reading: name, unit, what it says."""
+    """Return the columns of a view for reading: name, unit, what it says, its header where that is another."""
     name_width = max(len(column.name) for column in columns)
     unit_width = max(len(column.unit) for column in columns)
-    lines = [f"{column.name:<{name_width}}  {column.unit:<{unit_width}}  {column.doc}" for column in columns]
+    headers = {name: f" ({label.upper()} on a screen)" for name, label in VIEWS[view].labels.items()}
+    lines = [
+        f"{column.name:<{name_width}}  {column.unit:<{unit_width}}  {column.doc}{headers.get(column.name, '')}"
+        for column in columns
+    ]
     return f"columns of --by {view}:\n" + "".join(f"  {line}\n" for line in lines)
 
 

@@ -49,7 +49,8 @@ def with_sharers(table: Table) -> Table:
     import numpy as np
 
     sharers = np.fromiter((len(owners) for owners in table["owners"]), np.int64, len(table))
-    return changed(table, {"sharers": ("count", "number of owners", sharers)})
+    # No unit that is added up: most owners are in many sets.
+    return changed(table, {"sharers": ("id", "number of owners", sharers)})
 
 
 def uses_there_are(table: Table) -> Table:

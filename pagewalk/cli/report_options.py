@@ -32,7 +32,7 @@ examples:
   pagewalk report --kernel-pss             without root: the kernel's estimate
 
 The summary and --by cgroup, charge, use and node read what the kernel says of
-every frame of RAM: about 0.3 s of one core for each 4 GiB. All other views,
+every frame of RAM: 0.2 to 0.3 s of one core for each 4 GiB. All other views,
 and a selection, read that of mapped frames only, which takes far less.
 """
 
