@@ -16,7 +16,7 @@ from pagewalk.errors import PagewalkError, ParseError, PermissionRequired, Unsup
 from pagewalk.facts import Facts, Gap
 from pagewalk.frames import FrameFiles, FrameRows, read_frames
 from pagewalk.groups import Spaces
-from pagewalk.listing import Listing
+from pagewalk.listing import Candidate, Listing
 from pagewalk.mappings import KeptPages, mapping_facts
 from pagewalk.ownership import Ownership
 from pagewalk.pagemap import CHUNK
@@ -212,20 +212,29 @@ def _forget_ended(state: _State, rows: FrameRows) -> None:
     for space in state.read:
         if not space.whole:
             continue
-        try:
-            with space.candidate.open(state.procfs) as process:
-                now = state.procfs.stat(process)
-        except (OSError, ParseError):
+        candidate = space.candidate
+        now = {pid: _stat_now(state.procfs, candidate, pid) for pid in candidate.pids}
+        ended = [pid for pid, stat in now.items() if stat is None]
+        moved = [pid for pid, stat in now.items() if stat is not None and stat.layout != candidate.stat.layout]
+        state.listing.vanished.update(ended)
+        state.gaps += [Gap(pid, "memory", "the process called exec while others were read") for pid in moved]
+        left = [pid for pid in candidate.pids if pid not in ended and pid not in moved]
+        if left:
+            candidate.pids = left
+        else:
             space.whole = False
-            state.listing.vanished.update(space.candidate.pids)
-            continue
-        before = space.candidate.stat
-        if now.is_zombie or now.start_time != before.start_time:
-            space.whole = False
-            state.listing.vanished.update(space.candidate.pids)
-        elif now.layout != before.layout:
-            space.whole = False
-            state.gaps.append(Gap(space.pid, "memory", "the process called exec while others were read"))
+
+
+def _stat_now(procfs: ProcFS, candidate: Candidate, pid: int) -> ProcessStat | None:
+    """Return what ``stat`` says by now of one of the processes of an address space; None if it has ended."""
+    is_first = pid == candidate.pids[0]
+    try:
+        with candidate.open(procfs) if is_first else procfs.open_process(pid) as process:
+            now = procfs.stat(process)
+    except (OSError, ParseError):
+        return None
+    is_another = is_first and now.start_time != candidate.stat.start_time
+    return None if now.is_zombie or is_another else now
 
 
 def _forget_vanished(state: _State) -> None:
