@@ -188,7 +188,7 @@ class Facts:
         return inside
 
     def node_figures(self) -> dict[int, Ints]:
-        """Return the rss of every address space by NUMA node, in bytes.
+        """Return the rss of every address space by NUMA node, in bytes; empty where nothing tells the nodes.
 
         Raises
         ------
@@ -199,6 +199,8 @@ class Facts:
             raise PagewalkError("this walk did not tell the nodes of frames; ask for it: walk(nodes=True)")
         node_of = np.array([node for node, _ in self.places.names], np.int64)[self.table.zone]
         nodes = sorted({node for node, _ in self.places.names if node >= 0})
+        if not nodes:
+            return {}
         columns = {str(node): np.where(self.table.in_rss & (node_of == node), self.table.frames, 0) for node in nodes}
         sums = self.by_space.add_up(self.table.set, columns)
         return {node: sums.pages(str(node)) * self.page_size for node in nodes}
