@@ -124,6 +124,7 @@ def test_a_run(command: list[str], tmp_path: Path) -> None:
     assert running(tmp_path) == []
 
 
+@unsanitized
 @pytest.mark.parametrize("name", ["W1", "W2a", "W3"])
 def test_the_floor_reads_all_pages_of_the_workload(programs: Programs, name: str) -> None:
     from benchmarks.peers import floor
