@@ -5,6 +5,7 @@ Whatever the number of threads, the size of the blocks that the kpage files are 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -298,3 +299,63 @@ def test_tails_are_what_their_heads_are(monkeypatch: pytest.MonkeyPatch, old_tai
         assert [large[f"charged{use}"] for use in ("", "_anon", "_file", "_shmem", "_kernel")] == [
             n * 512 * PAGE for n in (3, 1, 1, 1, 0)
         ]
+
+
+# What the machine does not say
+
+
+def without(name: str, **options: Any) -> Snapshot:
+    """A walk of a machine that lacks one of its files."""
+    with fakebooks.made(alternating(old_tails=False)) as procfs:
+        os.unlink(procfs.path(name))
+        return pagewalk.walk(procfs=procfs, **options)
+
+
+def test_without_iomem_nothing_says_what_is_ram() -> None:
+    """A clear error, before the work of a walk is done; and none where nobody asked for it."""
+    steps: list[str] = []
+    with pytest.raises(pagewalk.Unsupported, match="iomem"):
+        without("iomem", frames="all", progress=lambda done, total, what: steps.append(what))
+    assert steps == []
+    with pytest.raises(pagewalk.Unsupported, match="iomem"):
+        without("iomem", nodes=True)
+    assert without("iomem").coverage()["processes"] == 0
+
+
+def test_without_zones_the_books_close_all_the_same() -> None:
+    snapshot = without("zoneinfo", frames="all")
+    complete = without("buddyinfo", frames="all")
+    assert snapshot.uses().totals()["bytes"] == complete.uses().totals()["bytes"]
+    (only,) = snapshot.nodes()
+    assert (only["node"], only["zone"]) == (None, "")
+    assert only["bytes"] == complete.nodes().totals()["bytes"]
+    assert without("zoneinfo").gaps().to_dicts() == []
+
+
+def test_hidden_addresses_need_permission() -> None:
+    with fakebooks.made(alternating(old_tails=False)) as procfs:
+        with open(procfs.path("iomem"), "w", encoding="ascii") as file:
+            file.write("00000000-00000000 : Reserved\n00000000-00000000 : System RAM\n")
+        with pytest.raises(pagewalk.PermissionRequired, match="CAP_SYS_ADMIN"):
+            pagewalk.walk(procfs=procfs, frames="all")
+        assert pagewalk.walk(procfs=procfs).coverage()["processes"] == 0
+
+
+def test_what_the_accounts_cannot_give_is_a_gap() -> None:
+    with fakebooks.made(alternating(old_tails=False)) as procfs:
+        for name in ("zoneinfo", "buddyinfo", "vmstat"):
+            with open(procfs.path(name), "w", encoding="ascii") as file:
+                file.write("of another form\n")
+        snapshot = pagewalk.walk(procfs=procfs, frames="all")
+    gaps = [(gap["pid"], gap["what"]) for gap in snapshot.gaps()]
+    assert gaps == [(None, f"the kernel's figures in {name}") for name in ("zoneinfo", "vmstat", "buddyinfo")]
+    assert snapshot.uses().totals()["bytes"] == 3071 * PAGE
+
+
+def test_progress_counts_all_frames() -> None:
+    steps: list[tuple[int, int, str]] = []
+    with fakebooks.made(alternating(old_tails=False)) as procfs:
+        pagewalk.walk(procfs=procfs, frames="all", progress=lambda *step: steps.append(step))
+    of_frames = [(done, total) for done, total, what in steps if what == "frames"]
+    assert of_frames[-1] == (3072, 3072)
+    assert of_frames == sorted(of_frames)
