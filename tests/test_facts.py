@@ -32,6 +32,11 @@ def resident(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row[0] and row[1] <= SHMEM]
 
 
+def is_dirty(row: Row) -> bool:
+    """The rows have no frame with a copy in swap."""
+    return bool(row[3] & KPF.DIRTY) or row[3] & (KPF.ANON | KPF.SWAPBACKED) == KPF.ANON | KPF.SWAPBACKED
+
+
 def figures(facts: Facts, row: int) -> dict[str, int]:
     return {name: int(column[row]) for name, column in facts.process_figures.items()}
 
@@ -72,6 +77,8 @@ def test_figures_hang_together(rows: list[Row], swaps: Swaps) -> None:
         assert said["rss"] == sum(row[4] * dict(row[0])[space] for row in resident(mine)) * PAGE
         sole = [row for row in resident(mine) if len(row[0]) == 1 and not hidden(row)]
         assert said["uss"] == sum(row[4] for row in sole) * PAGE
+        dirty = sum(row[4] * dict(row[0])[space] for row in resident(mine) if is_dirty(row))
+        assert said["shared_dirty"] == (dirty - sum(row[4] for row in sole if is_dirty(row))) * PAGE
         assert said["hugetlb"] == sum(row[4] * dict(row[0])[space] for row in mine if row[1] == HUGETLB) * PAGE
         assert said["swap"] == sum(slots * dict(path).get(space, 0) for path, slots in swaps) * PAGE
 
@@ -79,7 +86,7 @@ def test_figures_hang_together(rows: list[Row], swaps: Swaps) -> None:
 @given(
     rows_of,
     swap_rows,
-    st.lists(st.sampled_from("abc"), min_size=SPACES, max_size=SPACES),
+    st.lists(st.sampled_from("abcdefghij"), min_size=SPACES, max_size=SPACES),
     st.lists(st.booleans(), min_size=SPACES, max_size=SPACES),
 )
 def test_a_group_counts_a_frame_once(rows: list[Row], swaps: Swaps, keys: list[str], chosen: list[bool]) -> None:

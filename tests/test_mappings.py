@@ -31,7 +31,15 @@ word = st.one_of(
     st.integers(1, N_FRAMES - 1).map(lambda pfn: PRESENT | PM.FILE | PM.SOFT_DIRTY | pfn),
     st.sampled_from([N_FRAMES, N_FRAMES + 1, 1 << 40]).map(lambda pfn: PRESENT | PM.FILE | pfn),
     st.tuples(st.sampled_from([0, 21]), st.integers(0, 4)).map(lambda slot: SWAP | slot[1] << 5 | slot[0]),
-    st.sampled_from([SWAP | PM.GUARD_REGION | 4 << 5 | 31, SWAP | 1 << 5 | 31, SWAP | 9 << 5 | 25, int(PM.SOFT_DIRTY)]),
+    st.sampled_from(
+        [
+            SWAP | PM.GUARD_REGION | 4 << 5 | 31,
+            SWAP | PM.GUARD_REGION | 3,
+            SWAP | 1 << 5 | 31,
+            SWAP | 9 << 5 | 25,
+            int(PM.SOFT_DIRTY),
+        ]
+    ),
 )
 
 

@@ -32,7 +32,7 @@ def machine() -> Machine:
     """Five processes: each has frames of its own, some that the one before has too, and swap."""
     spaces = []
     for number in range(len(PIDS)):
-        frames = [Present(1 + (number * 37 + k * (1 + number % 2)) % (LIMIT - 1)) for k in range(PAGES)]
+        frames = [Present(1 + (number * 37 + k * (1 + number % 2)) % 90) for k in range(PAGES)]
         vmas = (
             Vma(16, PAGES // 2, entries=dict(enumerate(frames[: PAGES // 2]))),
             Vma(4096, PAGES, name=b"/lib/x", entries={2 * k: entry for k, entry in enumerate(frames[PAGES // 2 :])}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +54,12 @@ class Late(FakeProcFS):
         super().__init__(truth, root)
         self.at_listing: dict[int, Callable[[], None]] = {}
         self.opening: Callable[[int, int], None] = lambda listings, pid: None
+        self.opened: set[int] = set()
+
+    @property
+    def listed_by_now(self) -> bool:
+        """Whether every process was looked at: whoever is opened from now on is read."""
+        return self.opened >= set(self.by_pid)
 
     def pids(self) -> list[int]:
         self.at_listing.get(self.listings + 1, lambda: None)()
@@ -60,6 +67,7 @@ class Late(FakeProcFS):
 
     def open_process(self, pid: int) -> procfs_module.Process:
         self.opening(self.listings, pid)
+        self.opened.add(pid)
         return super().open_process(pid)
 
 
@@ -134,6 +142,23 @@ def test_rounds_are_bounded_and_the_rest_is_a_gap() -> None:
     assert procfs.listings == walker.ROUNDS + 1
     assert list(spaces(facts)) == [100, 101, 102]
     assert gaps(facts) == {103: "memory: the process started while the walk was ending"}
+
+
+def test_a_twin_that_calls_exec_meanwhile_is_walked_for_itself() -> None:
+    truth = dataclasses.replace(HOST, spaces=(*HOST.spaces, dataclasses.replace(HOST.spaces[2], layout=9)))
+    with host(truth) as made:
+        procfs = Late(truth, Path(made.root))
+
+        def execs(listings: int, pid: int) -> None:
+            if listings == 1 and pid == 11 and procfs.by_pid[12].space == 1 and procfs.listed_by_now:
+                now = procfs.by_pid[12] = dataclasses.replace(procfs.by_pid[12], space=3, comm=b"sh")
+                shutil.rmtree(Path(made.root) / "12")
+                fakeproc.write_process(truth, now, Path(made.root) / "12")
+
+        procfs.opening = execs
+        facts = walk(procfs)
+    assert spaces(facts) == {10: (10,), 11: (11,), 12: (12,), 20: (20,)}
+    assert dict(zip(facts.spaces.pids, facts.spaces.comm, strict=True))[12,] == "sh"
 
 
 def test_one_that_went_is_dropped() -> None:
@@ -272,6 +297,20 @@ def test_a_pid_that_is_refused_is_a_gap_and_no_mistake() -> None:
         facts = walk(procfs, pids=[20, 10])
     assert spaces(facts) == {10: (10,)}
     assert list(gaps(facts)) == [20]
+
+
+def test_a_pid_that_may_not_even_be_looked_at_is_a_gap() -> None:
+    with host() as made:
+        procfs = Late(HOST, Path(made.root))
+
+        def refuse(listings: int, pid: int) -> None:
+            if pid == 20:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+        procfs.opening = refuse
+        facts = walk(procfs, pids=[10, 20])
+    assert spaces(facts) == {10: (10,)}
+    assert gaps(facts) == {20: "memory: stat: Permission denied"}
 
 
 # What this kernel and user do not allow
