@@ -71,11 +71,13 @@ class BooksOracle:
     def state(self, pfn: int) -> str:
         """The one state of a frame."""
         owners, hidden = len(self.owners(pfn)), self.hidden(pfn)
-        if owners:
+        frame = self.books.machine.frames.get(pfn)
+        # What the kernel counts no mapping of was given back; zero pages are mapped without being counted.
+        counted = frame is not None and (frame.kind is Kind.ZERO or self.books.machine.mapcount(pfn) > 0)
+        if owners and counted:
             return "mapped_one" if owners + hidden == 1 else "mapped_several"
         if hidden:
             return "mapped_hidden"
-        frame = self.books.machine.frames.get(pfn)
         return "none" if frame is None else unmapped_state(frame)
 
     # All of RAM

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pagewalk.facts import Facts
 from pagewalk.table import Column, Table, objects
-from pagewalk.uses import STATE_DOC, STATES, USES, states_of, uses_of
+from pagewalk.uses import STATE_DOC, STATES, USES, ZERO, states_of, uses_of
 
 __all__ = ["COLUMNS", "kernel_figures", "use_matrix", "uses"]
 
@@ -65,7 +65,10 @@ def use_matrix(facts: Facts) -> NDArray[np.int64]:
     """
     table = facts.table
     use = uses_of(table.flags, table.mapcount > 0)
-    state = states_of(table.flags, table.owners, table.hidden)
+    # What nothing maps any more was given back between the reading of the page tables and of the frames; the zero
+    # pages are mapped without being counted.
+    given_back = (table.mapcount == 0) & (use != ZERO)
+    state = states_of(table.flags, np.where(given_back, 0, table.owners), table.hidden)
     inside = facts.in_ram
     matrix = np.zeros((len(USES), len(STATES)), np.int64)
     np.add.at(matrix, (use[inside], state[inside]), table.frames[inside])
