@@ -46,9 +46,9 @@ class Column:
     name : str
         Its name, the same in Python, in JSON and on the screen.
     unit : str
-        One of ``UNITS``: ``bytes``, ``frames``, ``pages``, ``count``, ``id`` (pid, uid, pfn), ``ns`` are
-        int64, ``inode`` uint64, ``seconds`` and ``share`` (0 to 1) float64, ``hex`` (addresses, flags) uint64, ``flag`` bool, ``text``
-        str objects, ``list`` tuples.
+        One of ``UNITS``: ``bytes``, ``frames``, ``pages``, ``count``, ``id`` (pid, uid, pfn), ``ns`` are int64,
+        ``inode`` uint64, ``seconds`` and ``share`` (0 to 1) float64, ``hex`` (addresses, flags) uint64,
+        ``flag`` bool, ``text`` str objects, ``list`` tuples.
     doc : str
         What it says, in one line.
     """
