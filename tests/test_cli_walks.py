@@ -78,6 +78,7 @@ class TestHowMuch:
             (("--by", "process", "--nodes"), {"nodes": True}),
             (("--by", "process", "-s", "node0"), {"nodes": True}),
             (("--by", "process", "--columns", "pid,node3"), {"nodes": True}),
+            (("--by", "mapping", "-p", "7", "--columns", "start,vm_flags"), {"mappings": [7], "vm_flags": True}),
             (("--by", "mapping"), {"mappings": True}),
             (("--by", "mapping", "-p", "7"), {"mappings": [7]}),
             (("--by", "use", "--threads", "2"), {"frames": "all", "threads": 2}),

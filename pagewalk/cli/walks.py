@@ -66,6 +66,9 @@ def walk_options(args: Namespace, wishes: Wishes) -> dict[str, Any]:
         return how if wishes else {**how, "frames": "all"}
     if VIEWS[args.by].mappings:
         how["mappings"] = args.pid or True
+        # Only smaps has them, which stalls a large process while it is read: for those who name them.
+        if "vm_flags" in (args.columns or ()):
+            how["vm_flags"] = True
     if VIEWS[args.by].whole_ram:
         how["frames"] = "all"
     if args.nodes:

@@ -31,7 +31,7 @@ COLUMNS = (
     Column("name", "text", "file, or the kernel's name for it; empty for plain anonymous memory"),
     Column("vss", "bytes", "its size"),
     *FIGURE_COLUMNS,
-    Column("vm_flags", "text", "VmFlags, two-letter codes; unknown unless the walk read smaps for them"),
+    Column("vm_flags", "list", "VmFlags, two-letter codes; read from smaps where they are asked for, else unknown"),
 )
 
 
@@ -78,7 +78,7 @@ def mappings(facts: Facts, pid: int | None = None, selection: Selection | None =
         **{name: column[rows] for name, column in figures.items()},
     }
     flags = [kept.vm_flags[row] for row in rows.tolist()]
-    data["vm_flags"] = objects([text or "" for text in flags])
+    data["vm_flags"] = objects([tuple((text or "").split()) for text in flags])
     unknown = {**unknown_figures(facts, len(rows)), "vm_flags": np.array([text is None for text in flags], bool)}
     return Table(COLUMNS, data, unknown)
 
