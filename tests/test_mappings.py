@@ -26,20 +26,21 @@ N_FRAMES = 20
 Plan = Sequence[tuple[int, int, dict[int, int]]]
 
 SWAP, PRESENT = int(PM.SWAP), int(PM.PRESENT)
+# Guard regions, markers and pages on the move: neither frames nor slots.
+NOTHING = [
+    SWAP | PM.GUARD_REGION | 4 << 5 | 31,
+    SWAP | PM.GUARD_REGION | 3,
+    SWAP | 1 << 5 | 31,
+    SWAP | 9 << 5 | 25,
+    SWAP | 22,
+    int(PM.SOFT_DIRTY),
+]
 word = st.one_of(
     st.integers(1, N_FRAMES - 1).map(lambda pfn: PRESENT | pfn),
     st.integers(1, N_FRAMES - 1).map(lambda pfn: PRESENT | PM.FILE | PM.SOFT_DIRTY | pfn),
     st.sampled_from([N_FRAMES, N_FRAMES + 1, 1 << 40]).map(lambda pfn: PRESENT | PM.FILE | pfn),
     st.tuples(st.sampled_from([0, 21]), st.integers(0, 4)).map(lambda slot: SWAP | slot[1] << 5 | slot[0]),
-    st.sampled_from(
-        [
-            SWAP | PM.GUARD_REGION | 4 << 5 | 31,
-            SWAP | PM.GUARD_REGION | 3,
-            SWAP | 1 << 5 | 31,
-            SWAP | 9 << 5 | 25,
-            int(PM.SOFT_DIRTY),
-        ]
-    ),
+    st.sampled_from(NOTHING),
 )
 
 
@@ -154,6 +155,11 @@ def test_pages_are_counted_by_vma(all_plans: list[Plan], at_once: int, data: st.
     assert facts.offset.tolist() == [vma.offset for vma in told]
     assert facts.inode.tolist() == [vma.inode for vma in told]
     assert facts.name == [vma.name.decode() for vma in told]
+
+
+def test_what_is_neither_a_frame_nor_a_slot() -> None:
+    facts = Made([[(0, 9, dict(enumerate(NOTHING)))]]).facts()
+    assert (len(facts), len(facts.vma), len(facts.swap_vma)) == (1, 0, 0)
 
 
 def test_flags_of_vmas() -> None:
