@@ -352,6 +352,17 @@ def test_what_the_accounts_cannot_give_is_a_gap() -> None:
     assert snapshot.uses().totals()["bytes"] == 3071 * PAGE
 
 
+def test_what_a_file_has_no_word_of_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not what was read of other frames before."""
+    monkeypatch.setattr(frames, "BLOCK", 64)
+    with fakebooks.made(alternating(old_tails=False)) as procfs:
+        os.truncate(procfs.path("kpagecgroup"), 1000 * 8)
+        of_large = BooksOracle(procfs.books).charges()["/large", frozenset()][0]
+        charged = {row["path"]: row["charged"] for row in pagewalk.walk(procfs=procfs, frames="all").cgroups()}
+    assert of_large == 3 * 512
+    assert charged["/large"] == (1000 - 512) * PAGE
+
+
 def test_progress_counts_all_frames() -> None:
     steps: list[tuple[int, int, str]] = []
     with fakebooks.made(alternating(old_tails=False)) as procfs:
