@@ -25,18 +25,16 @@ static int digit_of(char c)
     return -1;
 }
 
-// Reads a number of base 10 or 16 up to `stop`; leaves *at behind it. 0 on success.
-static int take_number(const char **at, const char *end, int base, char stop, uint64_t *out)
+// Reads a hexadecimal number up to `stop`; leaves *at behind it. 0 on success.
+static int take_hex(const char **at, const char *end, char stop, uint64_t *out)
 {
     uint64_t value = 0;
     int digits = 0;
     while (*at < end && **at != stop) {
         int digit = digit_of(**at);
-        if (digit < 0 || digit >= base || digits == 20 || (base == 16 && digits == 16))
+        if (digit < 0 || digits == 16)
             return -1;
-        if (base == 10 && value > (UINT64_MAX - (uint64_t)digit) / 10)
-            return -1;
-        value = value * (uint64_t)base + (uint64_t)digit;
+        value = value * 16 + (uint64_t)digit;
         digits++;
         (*at)++;
     }
@@ -81,9 +79,9 @@ static int take_inode(const char **at, const char *end, uint64_t *out)
 static int take_line(const char *text, const char *at, const char *end, const struct pw_vmas *out, size_t row)
 {
     uint64_t major, minor;
-    if (take_number(&at, end, 16, '-', &out->start[row]) || take_number(&at, end, 16, ' ', &out->end[row]) ||
-        take_perms(&at, end, &out->perms[row]) || take_number(&at, end, 16, ' ', &out->offset[row]) ||
-        take_number(&at, end, 16, ':', &major) || take_number(&at, end, 16, ' ', &minor) ||
+    if (take_hex(&at, end, '-', &out->start[row]) || take_hex(&at, end, ' ', &out->end[row]) ||
+        take_perms(&at, end, &out->perms[row]) || take_hex(&at, end, ' ', &out->offset[row]) ||
+        take_hex(&at, end, ':', &major) || take_hex(&at, end, ' ', &minor) ||
         take_inode(&at, end, &out->inode[row]))
         return -1;
     if (out->end[row] < out->start[row] || major > UINT32_MAX || minor > UINT32_MAX)
