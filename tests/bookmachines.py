@@ -96,21 +96,24 @@ def _ranges(draw: st.DrawFn, limit: int) -> tuple[tuple[int, int], ...]:
 
 @st.composite
 def _leftovers(draw: st.DrawFn, machine: Machine, ram: Ram, inodes: Sequence[int]) -> dict[int, Leftover]:
-    """Frames of RAM that no process can have, in runs; some of the runs are compound pages."""
+    """Frames of RAM that no process can have, in runs; some of the runs are compound pages, aligned as they all are."""
     free = [pfn for pfn in sorted(ram.places) if pfn not in machine.frames and pfn < machine.limit]
+    available = set(free)
     found: dict[int, Leftover] = {}
     runs = draw(st.lists(st.tuples(st.integers(0, max(len(free) - 1, 0)), st.sampled_from([1, 2, 8, 64])), max_size=9))
-    for at, length in runs:
-        run = [pfn for pfn in free[at : at + length] if pfn not in found]
-        if not run or run[-1] - run[0] + 1 != len(run):
+    for at, length in runs if free else ():
+        first = -(-free[at] // length) * length
+        run = range(first, first + length)
+        if not available.issuperset(run):
             continue
+        available.difference_update(run)
         use = draw(st.sampled_from(sorted(MARKS)))
         memcg = draw(st.sampled_from([0, *inodes])) if use in ("pgtable", "kernel") else 0
         compound = use in ("slab", "kernel") and draw(st.booleans())
         noise = draw(st.sampled_from(LEFTOVER_NOISE))
         poisoned = draw(st.sampled_from([False] * 7 + [True]))
         for pfn in run:
-            found[pfn] = Leftover(pfn, use, memcg, poisoned, run[0] if compound else None, noise)
+            found[pfn] = Leftover(pfn, use, memcg, poisoned, first if compound else None, noise)
     return found
 
 
