@@ -233,6 +233,46 @@ def test_runs_say_what_the_entries_say(parts: list[tuple[int, list[int]]]) -> No
         assert not goes_on
 
 
+P, F, S, G = PM.PRESENT, PM.PRESENT | PM.FILE, PM.SWAP, PM.SWAP | PM.GUARD_REGION
+
+
+@pytest.mark.parametrize(
+    ("entries", "runs"),
+    [
+        ([P | 1, P | 2, P | 3], 1),
+        ([P | 1 | PM.SOFT_DIRTY, P | 2, P | 3 | PM.MMAP_EXCLUSIVE], 1),
+        ([P | 1, P | 3], 2),
+        ([P | 2, P | 1], 2),
+        ([P | 1, P | 1], 2),
+        ([P | 1, F | 2], 2),
+        ([F | 1, F | 2], 1),
+        ([P | 1, S | 2], 2),
+        ([S | 32, S | 64], 1),
+        ([S | 32, S | 33], 2),  # another swap file
+        ([S | 32, G | 64], 2),
+        ([S | 32, P | 64], 2),
+        ([P | 1, 0, P | 3], 2),
+        ([P | 1, PM.SOFT_DIRTY, P | 2], 2),
+        ([PM.SOFT_DIRTY, 0], 0),
+        ([P | PFRAME_MASK, P | 0], 2),
+    ],
+)
+def test_what_goes_on_in_one_run(entries: list[int], runs: int) -> None:
+    n = len(entries)
+    words, pages = np.array(entries, np.uint64), np.array([100], np.uint64)
+    out = np.zeros(n, np.uint64), np.zeros(n, np.uint64), np.zeros(n, np.uint32)
+    assert native.compress(words, pages, np.array([n], np.uint32), 1, *out) == runs
+
+
+@pytest.mark.parametrize(("second", "runs"), [(12, 1), (13, 2), (5, 2)])
+def test_a_run_goes_on_over_stretches_side_by_side(second: int, runs: int) -> None:
+    words = np.array([P | 1, P | 2, P | 3, P | 4], np.uint64)
+    out = np.zeros(4, np.uint64), np.zeros(4, np.uint64), np.zeros(4, np.uint32)
+    pages, lengths = np.array([10, second], np.uint64), np.array([2, 2], np.uint32)
+    assert native.compress(words, pages, lengths, 2, *out) == runs
+    assert out[2][:runs].tolist() == ([4] if runs == 1 else [2, 2])
+
+
 def test_runs_are_gathered_over_chunks() -> None:
     words = {page: PM.PRESENT | 100 + page for page in range(5, 25)}
     with pagemap(words, 40) as fd:

@@ -117,7 +117,10 @@ def test_pages_far_apart(memory: Callable[[int], Memory], stride: int, chunk: in
     reader = agrees(mine, chunk)
     needs_scan(reader)
     assert reader.scans >= (pages - chunk) // stride // 256 > 0  # at most 256 regions each
-    assert reader.words < pages if stride > 257 else reader.words <= pages
+    if stride > 257:
+        assert reader.words <= chunk + pages // stride  # each page alone
+    else:
+        assert pages - (2 + reader.scans) * stride < reader.words <= pages  # and all between
 
 
 @pytest.mark.parametrize("filled", [0, 1, 511, 512, 513, 2048, 2049, 4096])
@@ -141,6 +144,15 @@ def test_the_switch_back_to_plain_reading(memory: Callable[[int], Memory]) -> No
     # One scan says that it is full for its most pages; behind these nothing is scanned.
     assert reader.scans == 1
     assert reader.words == 4096 + 60_000
+
+
+def test_nothing_is_read_behind_what_a_scan_has_seen(memory: Callable[[int], Memory]) -> None:
+    """Full where the scan found something, nothing behind: the switch back skips what was scanned."""
+    mine = memory(100_000)
+    mine.look(np.arange(8192, 8192 + 8192))
+    reader = agrees(mine, 4096)
+    needs_scan(reader)
+    assert (reader.scans, reader.words) == (1, 4096 + 8192)
 
 
 def test_nothing_there_is_one_scan(memory: Callable[[int], Memory]) -> None:
