@@ -41,9 +41,11 @@ def text(run: dict[str, Any]) -> str:
 
 def _host(run: dict[str, Any]) -> str:
     facts = run["host"]
-    commit = f" ({run['pagewalk']['commit'][:10]}{', changed' if run['pagewalk']['changed'] else ''})"
+    ours = run["pagewalk"]
+    # Neither is known without git, or outside a checkout.
+    commit = f" ({ours['commit'][:10]}{', changed' if ours['changed'] else ''})" if ours["commit"] else ""
     return (
-        f"pagewalk {run['pagewalk']['version'] or '?'}{commit if run['pagewalk']['commit'] else ''}, "
+        f"pagewalk {ours['version'] or '?'}{commit}, "
         f"Linux {facts['kernel']}, {facts['cpu']}, {facts['cores']} cores, {facts['memory'] / (1024 * MIB):.1f} GiB, "
         f"load {facts['load']:.1f}; {run['rounds']} rounds"
     )
