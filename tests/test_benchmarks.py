@@ -294,6 +294,14 @@ def test_the_table_fits_and_tells_what_differs() -> None:
     assert rows["1 thread"][-1] == "equal"
 
 
+def test_the_table_does_without_git() -> None:
+    from benchmarks import table
+
+    run = made_run()
+    run["pagewalk"] = {"version": "1.2", "commit": None, "changed": None}
+    assert "pagewalk 1.2, Linux" in table.text(run)
+
+
 def test_a_kept_run_is_never_written_over_and_names_nobody(tmp_path: Path) -> None:
     from benchmarks import record
 
