@@ -144,5 +144,7 @@ def test_a_process_report_reads_what_it_saw(root: None) -> None:
     snap = pagewalk.walk()
     with pytest.raises(pagewalk.PagewalkError, match="frames='all'"):
         snap.uses()
+    # What ended meanwhile has left frames without an owner; no other was asked for.
+    if not snap.coverage()["vanished"]:
+        assert (snap.facts.table.owners > 0).all()
     assert int(snap.facts.table.frames.sum()) < ram_frames() // 2
-    assert (snap.facts.table.owners > 0).all()
