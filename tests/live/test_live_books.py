@@ -144,7 +144,5 @@ def test_a_process_report_reads_what_it_saw(root: None) -> None:
     snap = pagewalk.walk()
     with pytest.raises(pagewalk.PagewalkError, match="frames='all'"):
         snap.uses()
-    # What ended meanwhile has left frames without an owner; no other was asked for.
-    if not snap.coverage()["vanished"]:
-        assert (snap.facts.table.owners > 0).all()
+    # Owned frames, and those that processes had which ended or called exec meanwhile: no others were asked for.
     assert int(snap.facts.table.frames.sum()) < ram_frames() // 2
