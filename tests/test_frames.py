@@ -213,6 +213,20 @@ def test_frames_without_an_owner_where_they_are_asked_for(tmp_path: Path) -> Non
     assert zone_of == {pfn: 1 if pfn < 5 else 2 if pfn < 12 else 3 for pfn in asked}
 
 
+@pytest.mark.parametrize("differs", ["owner", "mapcount", "flags", "memcg"])
+def test_neighbours_that_differ_in_one_thing(tmp_path: Path, differs: str) -> None:
+    alike = {"owner": 1, "mapcount": 1, "flags": 4, "memcg": 9}
+    said = [alike, {**alike, differs: 2}, alike]
+    columns = {name: dict(enumerate(frame[name] for frame in said)) for name in alike}
+    procfs = made(tmp_path, 3, columns["flags"], columns["mapcount"], columns["memcg"])
+    rows = read(procfs, list(columns["owner"].values()))
+    assert sorted(rows.frames.tolist()) == [1, 2]
+    assert by_frame(rows) == {
+        pfn: (frame["mapcount"], frame["flags"], frame["memcg"]) for pfn, frame in enumerate(said)
+    }
+    holds_together(rows, list(columns["owner"].values()))
+
+
 def test_more_alike_than_tables_have_room_for(tmp_path: Path) -> None:
     """Every frame another row and other words: tables grow past what they begin with, several times."""
     n = 9000
