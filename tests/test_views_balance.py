@@ -66,6 +66,11 @@ def test_memory_not_handed_out_yet() -> None:
     assert sum(found.values()) == KERNEL * PAGE
 
 
+def test_without_zones_nothing_says_what_was_handed_out() -> None:
+    assert "not yet initialised" not in parts(facts(meminfo(), zoneinfo=""), "kernel")
+    assert "not yet initialised" not in parts(facts(meminfo(MemTotal=None)), "kernel")
+
+
 def test_the_memory_map_is_the_kernels_unless_it_is_reserved() -> None:
     larger = "nr_memmap_pages 1\nnr_memmap_boot_pages 2\n"
     assert parts(facts(vmstat=larger, zoneinfo=""), "kernel")["memory map"] == 3 * PAGE

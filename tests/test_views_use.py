@@ -9,7 +9,7 @@ import pytest
 
 import fewframes
 from books import STATES, USES, Ram, Stretch
-from model import PAGE
+from model import PAGE, Frame, Kind
 from pagewalk.errors import PagewalkError
 from pagewalk.facts import Facts
 from pagewalk.views import use
@@ -121,6 +121,16 @@ def test_frames_outside_of_ram_are_in_no_row() -> None:
     with fewframes.walked(dataclasses.replace(of, ram=ram, leftovers={})) as snapshot:
         assert use.use_matrix(snapshot.facts).sum() == 2
         assert snapshot.coverage()["mapped_frames"] == 10
+
+
+def test_what_pagemap_alone_shows_is_no_cache() -> None:
+    """A page that vm_normal_page refuses, or one given back since: the kernel counts no mapping of it."""
+    of = fewframes.machine()
+    held = {**of.machine.frames, 9: Frame(9, Kind.SPECIAL)}
+    with fewframes.walked(dataclasses.replace(of, machine=dataclasses.replace(of.machine, frames=held))) as snapshot:
+        matrix = use.use_matrix(snapshot.facts)
+        assert snapshot.nodes().totals()["file"] == 4 * PAGE
+    assert (matrix[USES.index("file")].sum(), matrix[USES.index("kernel")].sum()) == (4, 50)
 
 
 def test_what_the_kernel_calls_no_page_is_a_hole() -> None:
