@@ -134,6 +134,12 @@ def test_the_bits_of_a_page_stay_its_own(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_memcg_that_a_tail_knows_itself(tmp_path: Path) -> None:
+    """As between 6.4 and 6.10, where its flags are not those of the folio yet."""
+    rows = by_frame(read(made(tmp_path, 8, {4: HEAD | KPF["LRU"], 5: TAIL}, memcg={4: 7, 5: 8}), [0, 0, 0, 0, 1, 1]))
+    assert rows == {4: (0, HEAD | KPF["LRU"], 7), 5: (0, TAIL | KPF["LRU"], 8)}
+
+
 @pytest.mark.parametrize("neighbour", [0, KPF["LRU"], 1 << 10])  # the last is BUDDY: freed since
 def test_a_folio_that_was_split_meanwhile(tmp_path: Path, neighbour: int) -> None:
     """A tail without a head keeps what it says itself, whatever folio was seen before it."""

@@ -211,6 +211,15 @@ def test_indexes_outside_are_refused() -> None:
             fold.fold_indexes(np.array([1, index], np.uint64), 0, owner, 1, 0)
 
 
+def test_what_was_in_the_counts_before_is_overwritten() -> None:
+    """Sets nobody is in (the roots, and what has no times) count nothing."""
+    parent, times = np.array([0, 0, 0, 0, 1, 4], np.uint32), np.array([0, 0, 0, 0, 2, 1], np.uint32)
+    owners, mappings = np.full(6, 99, np.int64), np.full(6, 99, np.int64)
+    native.along_paths(parent, times, owners, mappings)
+    assert owners.tolist() == [0, 0, 0, 0, 1, 2]
+    assert mappings.tolist() == [0, 0, 0, 0, 2, 3]
+
+
 def test_a_trie_that_is_none_is_refused() -> None:
     out = np.zeros(6, np.int64)
     parent, times = np.array([0, 0, 0, 0, 5, 4], np.uint32), np.ones(6, np.uint32)
