@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fakebooks
@@ -30,6 +30,8 @@ from pagewalk.table import Table
 
 THREADS = [1, 2, 4]
 DEPTHS = [None, 0, 1, 2, 3]
+# Of tests that walk each machine several times.
+HALF = settings(max_examples=settings().max_examples // 2)
 
 
 @dataclass
@@ -195,6 +197,7 @@ def same(some: dict[str, Table], others: dict[str, Table]) -> None:
         assert mine == theirs, name
 
 
+@HALF
 @given(of=books(), threads=st.sampled_from(THREADS), block=st.sampled_from([1, 2, 7, 64, 511]))
 def test_threads_and_blocks_change_nothing(of: Books, threads: int, block: int) -> None:
     with walked(of, threads=1, nodes=True, mappings=True) as seen:
@@ -205,6 +208,7 @@ def test_threads_and_blocks_change_nothing(of: Books, threads: int, block: int) 
             same(expected, tables(seen.snapshot))
 
 
+@HALF
 @given(of=books())
 def test_reading_all_of_ram_changes_nothing_of_what_is_mapped(of: Books) -> None:
     with walked(of, frames="all", nodes=True, mappings=True) as seen:
@@ -224,6 +228,7 @@ def words_needed(wanted: set[int]) -> int:
     return len(ascending) + sum(gap for gap in gaps if gap <= frames.BRIDGE)
 
 
+@HALF
 @given(of=books(), block=st.sampled_from([64, 65536]))
 def test_no_more_words_are_read_than_are_asked_for(of: Books, block: int) -> None:
     """A report on processes reads the frames it saw; the books read RAM, and nothing of the holes between."""
