@@ -321,7 +321,8 @@ def tabulate(ownership: Ownership, rows: FrameRows, space_of: Ints) -> Tabulated
         For each number of the ownership its address space, -1 to leave that one out (it went meanwhile).
     """
     sets, new_of = regroup(ownership.sets(), space_of)
-    mapcount = rows.mapcount.astype(np.int64)
+    # An int in the kernel (struct page, _mapcount): what is more than that is no count, and must not overflow a share.
+    mapcount = np.minimum(rows.mapcount, np.uint64(2**31 - 1)).astype(np.int64)
     kind = kinds_of(rows.flags, mapcount, ownership.roots()[rows.set] == ROOT_FILE)
     # Device memory: the kernel has no word on it. What pagemap calls a file page is one (DAX), the rest is none.
     device = ownership.device_frames()

@@ -271,3 +271,20 @@ def test_the_table_of_an_ownership() -> None:
     swaps = {tuple(table.sets.members(int(s))): n for s, n in zip(table.swap_set, table.swap_slots, strict=True)}
     assert swaps == {((0, 1), (1, 1)): 1, ((0, 1),): 1, ((1, 1),): 1}
     assert table.sets.members(int(made.new_of[ownership.owner[1]])) == [(0, 2), (1, 1)]
+
+
+def test_a_mapcount_that_is_none_overflows_no_share() -> None:
+    """A word that no kernel writes is cut to what a mapcount can be, so that shares of it stay within 64 bits."""
+    ownership = Ownership(16)
+    ownership.begin()
+    ownership.fold(np.array([PM.PRESENT | 5], np.uint64))
+    ownership.end()
+    word, one = np.array([2**63 + 7], np.uint64), np.array([KPF.ANON], np.uint64)
+    rows = FrameRows(
+        ownership.owner[5:6].copy(), word, one, one, np.zeros(1, np.int64), np.ones(1, np.int64),
+        np.zeros(0, np.uint32), 0, 0,
+    )  # fmt: skip
+    table = tabulate(ownership, rows, np.array([0])).table
+    assert table.hidden.tolist() == [2**31 - 2]
+    share = hidden_share(table, 4096)
+    assert 4095 << 32 <= (int(share.whole[0]) << 32) + int(share.part[0]) <= 4096 << 32
