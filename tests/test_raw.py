@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
+import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -158,13 +160,25 @@ def test_no_vmas_no_rows(tmp_path: Path) -> None:
     assert len(read_maps(7, str(tmp_path))) == len(read_smaps(7, str(tmp_path))) == 0
 
 
-def test_smaps_of_ourselves_add_up() -> None:
-    before = read_smaps_rollup(os.getpid())
-    table, rollup = read_smaps(os.getpid()), read_smaps_rollup(os.getpid())
-    # Taking smaps apart takes memory itself, after it was read.
-    assert before["Rss"] - (4 << 20) <= int(table["Rss"].sum()) <= rollup["Rss"] + (4 << 20)
-    assert {"Rss", "Pss", "Private_Dirty"} <= set(rollup)
-    assert set(read_maps(os.getpid())["start"].tolist()) & set(table["start"].tolist())
+def test_smaps_of_a_process_at_rest_add_up() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        while read_stat(child.pid) != "S":
+            time.sleep(0.01)
+        table, rollup = read_smaps(child.pid), read_smaps_rollup(child.pid)
+        mine = [name != "[vsyscall]" for name in table["name"].tolist()]
+        assert int(table["Rss"][mine].sum()) == rollup["Rss"]
+        assert {"Rss", "Pss", "Private_Dirty"} <= set(rollup)
+        assert read_maps(child.pid)["start"].tolist() == table["start"].tolist()
+    finally:
+        child.kill()
+        child.wait()
+
+
+def read_stat(pid: int) -> str:
+    """The state of a process that runs sleep; empty before it does."""
+    name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition(") ")
+    return rest[:1] if name.endswith("(sleep") else ""
 
 
 def test_smaps_rollup(root: str) -> None:
