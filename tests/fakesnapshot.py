@@ -73,7 +73,7 @@ class FakeSnapshot:
 
     def select(self, **wishes: Any) -> int:
         self.selected = wishes
-        if 99999 in wishes["pids"]:
+        if 99999 in [*wishes["pids"], *wishes.get("trees", [])]:
             raise PagewalkError("no address space was read for pid 99999 (there are 1, 2, 3)")
         return 0 if "nothing" in wishes["programs"] else 2
 

@@ -116,8 +116,9 @@ class TestShown:
         assert capsys.readouterr().out == "1\n"
 
     def test_a_selection_shows_processes(self, capsys: Captured) -> None:
-        assert main(["-p", "1,2", "-p", "3", "-P", "post.*", "-u", "0", "-c", "/a", "-f", "json"]) == Exit.OK
-        assert len(json.loads(capsys.readouterr().out)["process"]) == 2
+        for words in (["-p", "1,2", "-p", "3", "-P", "post.*", "-u", "0", "-c", "/a"], ["--tree", "4"]):
+            assert main([*words, "-f", "json"]) == Exit.OK
+            assert len(json.loads(capsys.readouterr().out)["process"]) == 2
 
     def test_color_is_asked_for_or_not(self, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
         def painted(*words: str) -> bool:
@@ -151,7 +152,9 @@ class TestAsked:
     def test_mappings_and_threads(self, calls: list[dict[str, Any]]) -> None:
         assert main(["--by", "mapping", "--threads", "2"]) == Exit.OK
         assert main(["--by", "mapping", "-p", "7"]) == Exit.OK
-        assert [(call["mappings"], call.get("threads")) for call in calls] == [(True, 2), ([7], None)]
+        # Who descends from a process is known when all are read.
+        assert main(["--by", "mapping", "-p", "7", "--tree", "8"]) == Exit.OK
+        assert [(call["mappings"], call.get("threads")) for call in calls] == [(True, 2), ([7], None), (True, None)]
 
     def test_alone_walks_the_selected(self, calls: list[dict[str, Any]]) -> None:
         import os
@@ -223,7 +226,7 @@ class TestWrongUsage:
             (["--columns", "pss"], "--columns needs one view"),
             (["-f", "csv"], "-f csv holds one table, the summary has several: add --by process, "),
             (["-t", "-f", "json"], "-t is for people"),
-            (["--alone"], "--alone needs a selection: -p, -P, -u or -c"),
+            (["--alone"], "--alone needs a selection: -p, -P, -u, -c or --tree"),
             (["--kernel-pss", "--by", "user"], "--kernel-pss knows processes only, not user"),
             (["--depth", "-1"], "argument --depth: '-1' is no number from 0 up"),
             (["--depth", "1", "--by", "use"], "--depth is of cgroups: add --by cgroup or charge"),
@@ -236,6 +239,9 @@ class TestWrongUsage:
             (["--by", "use", "-p", "1,2"], "--by use is of the whole machine: leave -p 1,2 out"),
             (["--by", "charge", "-c", "/a"], "--by charge is of the whole machine: leave -c /a out"),
             (["--by", "node", "-u", "root"], "--by node is of the whole machine: leave -u root out"),
+            (["--tree", "0"], "argument --tree: '0' is no process ID: give PID or PID,PID"),
+            (["--by", "use", "--tree", "1"], "--by use is of the whole machine: leave --tree 1 out"),
+            (["--by", "cgroup", "--tree", "1"], "--by cgroup takes -c only, not --tree 1: cgroups are "),
             (["--by", "cgroup", "-P", "x", "-c", "/a"], "--by cgroup takes -c only, not -P x -c /a: cgroups are "),
             (["--by", "cgroup", "-c", "/a", "--alone"], "--alone walks the selected only, --by cgroup needs all"),
             (["--frobnicate"], "unrecognized arguments: --frobnicate (see `pagewalk help report`)"),
@@ -259,8 +265,9 @@ class TestEnds:
         assert main(["-P", "nothing"]) == Exit.NOTHING
         assert capsys.readouterr() == ("", "pagewalk: no process matches -P nothing\n")
 
-    def test_no_such_pid(self, capsys: Captured) -> None:
-        assert main(["-p", "99999"]) == Exit.NOTHING
+    @pytest.mark.parametrize("option", ["-p", "--tree"])
+    def test_no_such_pid(self, option: str, capsys: Captured) -> None:
+        assert main([option, "99999"]) == Exit.NOTHING
         assert capsys.readouterr() == (
             "",
             "pagewalk: no address space was read for pid 99999 (there are 1, 2, 3)\n",

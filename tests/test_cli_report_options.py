@@ -29,8 +29,8 @@ def test_nothing_asked_for() -> None:
 
 
 def test_selections_add_up() -> None:
-    args = options().parse(["-p", "1,2", "--pid", "3", "-P", "a", "-P", "b", "-u", "root", "-c", "/x"])
-    assert (args.pid, args.program, args.user, args.cgroup) == ([1, 2, 3], ["a", "b"], ["root"], ["/x"])
+    args = options().parse(["-p", "1,2", "--pid", "3", "-P", "a", "-P", "b", "-u", "root", "-c", "/x", "--tree", "4"])
+    assert (args.pid, args.program, args.user, args.cgroup, args.tree) == ([1, 2, 3], ["a", "b"], ["root"], ["/x"], [4])
 
 
 def test_one_parse_leaves_nothing_to_the_next() -> None:

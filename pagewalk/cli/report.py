@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pagewalk.cli.arrange import balance_section, check_columns, column_list, section_of
+from pagewalk.cli.choosing import OPTIONS, is_chosen
 from pagewalk.cli.exits import Exit, Stop, say
 from pagewalk.cli.output import MACHINE, check_new_file, colors_of, destination, renderer, screen_size
 from pagewalk.cli.remarks import count, coverage_line, gap_lines, heading, with_gap
@@ -69,9 +70,8 @@ def settle(args: Namespace) -> None:
     """Fill in what depends on other options."""
     is_terminal = args.output is None and sys.stdout is not None and sys.stdout.isatty()
     args.format = args.format or ("text" if is_terminal else "plain")
-    is_selected = bool(args.pid or args.program or args.user or args.cgroup)
     # A selection asks about processes: the whole machine by kinds is no answer to it.
-    args.by = args.by or ("process" if args.kernel_pss or is_selected else "summary")
+    args.by = args.by or ("process" if args.kernel_pss or is_chosen(args) else "summary")
     named = [*([args.sort] if args.sort else []), *(args.columns or [])]
     args.nodes = args.nodes or (args.by == "process" and any(map(VIEWS["process"].is_numbered, named)))
 
@@ -109,11 +109,11 @@ def check(args: Namespace, selection: Wishes) -> None:
 def check_scope(args: Namespace, selection: Wishes) -> None:
     """Stop if the view cannot be had of what is selected, or not in that detail."""
     if args.alone and not selection:
-        raise Stop(Exit.USAGE, "--alone needs a selection: -p, -P, -u or -c")
+        raise Stop(Exit.USAGE, f"--alone needs a selection: {OPTIONS}")
     if args.by in VIEWS and VIEWS[args.by].whole_ram:
         if args.alone:
             raise Stop(Exit.USAGE, f"--alone walks the selected only, --by {args.by} needs all: leave --alone out")
-        if args.by == "cgroup" and (args.pid or args.program or args.user):
+        if args.by == "cgroup" and (args.pid or args.tree or args.program or args.user):
             raise Stop(Exit.USAGE, f"--by cgroup takes -c only, not {selection}: cgroups are charged, not processes")
         if args.by != "cgroup" and selection:
             raise Stop(Exit.USAGE, f"--by {args.by} is of the whole machine: leave {selection} out")

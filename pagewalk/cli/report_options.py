@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from argparse import Action, ArgumentTypeError, _ArgumentGroup
 
-from pagewalk.cli.options import Parser, number, pids, positive
+from pagewalk.cli.choosing import add_choice
+from pagewalk.cli.options import Parser, number, positive
 from pagewalk.cli.output import FORMATS
 from pagewalk.cli.views import VIEWS
 
@@ -24,6 +25,7 @@ examples:
   sudo pagewalk --by mapping -p 1234 -s start
                                            the address space of one process
   sudo pagewalk --by sharing -u www-data   who shares with this user's processes
+  sudo pagewalk --by program --tree 1234   a process and its descendants
   sudo pagewalk --by process --nodes       NUMA nodes of each process's pages
   sudo pagewalk --alone -p 1234            one large process and no other
   sudo pagewalk --by process -b | awk '{ sum += $3 } END { print sum }'
@@ -53,11 +55,7 @@ def options() -> Parser:
     parser = Parser("report", f"{EXAMPLES}\nviews:\n{views}")
     parser.epilog = ENVIRONMENT
     mirrored = shown(parser.add_argument_group("what is shown"))
-    select = parser.add_argument_group("whose memory", "Owners are looked for on the whole machine all the same.")
-    select.add_argument("-p", "--pid", metavar="PID,PID", type=pids, action="extend", default=[], help="processes")
-    select.add_argument("-P", "--program", metavar="REGEX", action="append", default=[], help="programs")
-    select.add_argument("-u", "--user", metavar="USER", action="append", default=[], help="users, by name or number")
-    select.add_argument("-c", "--cgroup", metavar="PATH", action="append", default=[], help="cgroups and all below")
+    select = add_choice(parser, "Owners are looked for on the whole machine all the same.")
     mirrored += [
         select.add_argument(
             "--alone", action="store_true", help="walk only these, count all others as hidden owners (fast)"

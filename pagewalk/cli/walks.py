@@ -65,7 +65,7 @@ def walk_options(args: Namespace, wishes: Wishes) -> dict[str, Any]:
         # Of a selection nothing is said that needs all of RAM.
         return how if wishes else {**how, "frames": "all"}
     if VIEWS[args.by].mappings:
-        how["mappings"] = args.pid or True
+        how["mappings"] = args.pid if args.pid and not args.tree else True
         # Only smaps has them, which stalls a large process while it is read: for those who name them.
         if "vm_flags" in (args.columns or ()):
             how["vm_flags"] = True

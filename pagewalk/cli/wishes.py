@@ -1,13 +1,14 @@
-"""Whose memory was asked about: ``-p``, ``-P``, ``-u`` and ``-c``, checked before a walk that may last."""
+"""Whose memory was asked about: ``-p``, ``--tree``, ``-P``, ``-u`` and ``-c``, checked before a walk that may last."""
 
 from __future__ import annotations
 
 import re
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pagewalk.cli.choosing import is_chosen
 from pagewalk.cli.exits import Exit, Stop
 from pagewalk.errors import PagewalkError
 
@@ -26,10 +27,12 @@ __all__ = ["Wishes"]
 class Wishes:
     """The selection options, checked: of several kinds a process must meet each, of one kind any.
 
+    ``-p`` and ``--tree`` are of one kind: both name processes.
+
     Parameters
     ----------
     args : Namespace
-        With ``pid``, ``program``, ``user`` and ``cgroup``, a list each.
+        With ``pid``, ``tree``, ``program``, ``user`` and ``cgroup``, a list each.
 
     Raises
     ------
@@ -41,13 +44,14 @@ class Wishes:
         self.args = args
         self.programs = [pattern(program) for program in args.program]
         self.uids = {user_id(user) for user in args.user}
-        self.trees = ["/" + path.strip("/") for path in args.cgroup]
+        self.cgroups = ["/" + path.strip("/") for path in args.cgroup]
 
     def __bool__(self) -> bool:
-        return bool(self.args.pid or self.programs or self.uids or self.trees)
+        return is_chosen(self.args)
 
     def __str__(self) -> str:
-        given = [f"-p {','.join(map(str, self.args.pid))}"] if self.args.pid else []
+        numbered = [("-p", self.args.pid), ("--tree", self.args.tree)]
+        given = [f"{option} {','.join(map(str, some))}" for option, some in numbered if some]
         for option, values in (("-P", self.args.program), ("-u", self.args.user), ("-c", self.args.cgroup)):
             given += [f"{option} {value}" for value in values]
         return " ".join(given)
@@ -64,21 +68,28 @@ class Wishes:
             return None
         args = self.args
         try:
-            return answer.select(pids=args.pid, programs=args.program, users=args.user, cgroups=args.cgroup)
+            trees = {"trees": args.tree} if args.tree else {}
+            return answer.select(pids=args.pid, programs=args.program, users=args.user, cgroups=args.cgroup, **trees)
         except PagewalkError as error:
-            reasons = [line for line, pid in zip(*refusals(answer), strict=True) if pid in args.pid]
+            named = {*args.pid, *args.tree}
+            reasons = [line for line, pid in zip(*refusals(answer), strict=True) if pid in named]
             raise Stop(Exit.NOTHING, "; ".join(reasons) or str(error)) from error
 
     def within(self, paths: Iterable[str]) -> NDArray[np.bool_]:
         """Say which cgroups are among those asked for with ``-c``, or below them."""
         import numpy as np
 
-        return np.array([below(self.trees, path) for path in paths], np.bool_)
+        return np.array([below(self.cgroups, path) for path in paths], np.bool_)
 
     def pids_now(self, procfs: ProcFS) -> list[int]:
         """Return the processes that are meant now and have memory of their own, ascending."""
+        # Not only those of the tree are asked for their parent: which these are is told by the parents of all.
+        family = descendants(self.args.tree, parents_now(procfs)) if self.args.tree else set()
+        named = family.union(self.args.pid) if self.args.pid or self.args.tree else None
         chosen = []
         for pid in procfs.pids():
+            if named is not None and pid not in named:
+                continue
             # A process that ends meanwhile, or is not to be read, is not selected: nothing is known of it.
             with suppress(OSError), procfs.open_process(pid) as process:
                 if self.meets(procfs, process) and has_memory(procfs, process):
@@ -86,13 +97,35 @@ class Wishes:
         return chosen
 
     def meets(self, procfs: ProcFS, process: Process) -> bool:
-        """Whether a process is meant; what is not asked about is not read."""
+        """Whether a process of those named is meant; what is not asked about is not read."""
         return (
-            (not self.args.pid or process.pid in self.args.pid)
-            and (not self.programs or search(self.programs, procfs.stat(process).comm))
+            (not self.programs or search(self.programs, procfs.stat(process).comm))
             and (not self.uids or procfs.uid(process) in self.uids)
-            and (not self.trees or below(self.trees, procfs.cgroup_of(process)))
+            and (not self.cgroups or below(self.cgroups, procfs.cgroup_of(process)))
         )
+
+
+def parents_now(procfs: ProcFS) -> dict[int, int]:
+    """Return the parent of every process that is there."""
+    parent_of = {}
+    for pid in procfs.pids():
+        with suppress(OSError), procfs.open_process(pid) as process:
+            parent_of[pid] = procfs.stat(process).ppid
+    return parent_of
+
+
+def descendants(roots: Iterable[int], parent_of: Mapping[int, int]) -> set[int]:
+    """Return those of `roots` that are there, and all that descend from them."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in parent_of.items():
+        children.setdefault(parent, []).append(pid)
+    found: set[int] = set()
+    todo = [root for root in roots if root in parent_of]
+    while todo:
+        if (pid := todo.pop()) not in found:
+            found.add(pid)
+            todo += children.get(pid, [])
+    return found
 
 
 def has_memory(procfs: ProcFS, process: Process) -> bool:
@@ -133,6 +166,6 @@ def search(patterns: list[re.Pattern[str]], comm: str) -> bool:
     return any(one.search(comm) for one in patterns)
 
 
-def below(trees: list[str], path: str) -> bool:
-    """Whether a cgroup is one of `trees` or below it."""
-    return any(tree == "/" or path == tree or path.startswith(tree + "/") for tree in trees)
+def below(roots: list[str], path: str) -> bool:
+    """Whether a cgroup is one of `roots` or below it."""
+    return any(root == "/" or path == root or path.startswith(root + "/") for root in roots)
