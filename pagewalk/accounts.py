@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pagewalk import memcg, system
 from pagewalk.errors import ParseError, PermissionRequired, Unsupported
@@ -12,8 +15,19 @@ from pagewalk.frames import Span
 from pagewalk.procfs import ProcFS
 from pagewalk.table import Table
 
-__all__ = ["Accounts", "Cgroups", "Places", "frame_cover", "read_accounts", "read_cgroups", "read_places"]
+__all__ = [
+    "Accounts",
+    "Cgroups",
+    "Places",
+    "asked_cover",
+    "frame_cover",
+    "read_accounts",
+    "read_cgroups",
+    "read_places",
+]
 
+# Frames that lie no further apart are asked for together.
+NEAR = 64
 
 _Answer = TypeVar("_Answer")
 _Gaps = list[tuple[str, str]]
@@ -180,6 +194,44 @@ def frame_cover(places: Places, n_frames: int, unowned: bool) -> list[Span]:
     if at < n_frames:
         cover.append(Span(at, n_frames))
     return cover
+
+
+def asked_cover(cover: Sequence[Span], pfns: NDArray[np.uint64]) -> list[Span]:
+    """Cut a cover so that these frames are read whether they have an owner or not.
+
+    Parameters
+    ----------
+    cover : sequence of Span
+        Ascending, without gap.
+    pfns : ndarray of uint64
+        Frame numbers, ascending.
+
+    Returns
+    -------
+    list of Span
+        Frames close to those asked for may be read as well: a read more costs as much as some of them.
+    """
+    if not len(pfns):
+        return list(cover)
+    cuts = np.flatnonzero(np.diff(pfns) > np.uint64(NEAR))
+    starts = pfns[np.append(0, cuts + 1)].tolist()
+    stops = (pfns[np.append(cuts, len(pfns) - 1)] + np.uint64(1)).tolist()
+    out: list[Span] = []
+    at = 0
+    for span in cover:
+        low = span.start
+        while at < len(starts) and starts[at] < span.stop:
+            first, behind = max(starts[at], low), min(stops[at], span.stop)
+            if low < first:
+                out.append(replace(span, start=low, stop=first))
+            out.append(replace(span, start=first, stop=behind, unowned=True))
+            low = behind
+            if stops[at] > span.stop:
+                break
+            at += 1
+        if low < span.stop:
+            out.append(replace(span, start=low))
+    return out
 
 
 def read_cgroups(procfs: ProcFS) -> memcg.CgroupTree | None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pagewalk.errors import ParseError
-from pagewalk.groups import Spaces
+from pagewalk.groups import Spaces, user_names
 from pagewalk.listing import Candidate, Listing, is_gone
 from pagewalk.procfs import ProcFS
 from pagewalk.smaps import parse_smaps_rollup
@@ -111,14 +111,17 @@ def read_estimate(procfs: ProcFS) -> Estimate:
 
 def _spaces(rows: list[_Row]) -> Spaces:
     stats = [row.candidate.stat for row in rows]
+    uids = np.array([row.uid for row in rows], np.int64)
     # VmSize, as the kernel has it: without the gate area.
     return Spaces(
         pids=[tuple(sorted(row.candidate.pids)) for row in rows],
         comm=[stat.comm for stat in stats],
         cmdline=[row.cmdline for row in rows],
         cgroup=[row.cgroup for row in rows],
-        uid=np.array([row.uid for row in rows], np.int64),
+        uid=uids,
         ppid=np.array([stat.ppid for stat in stats], np.int64),
         start_time=np.array([stat.start_time for stat in stats], np.int64),
         vss=np.array([stat.vsize for stat in stats], np.int64),
+        pgtable=np.full(len(rows), -1, np.int64),
+        names=user_names(uids),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,8 @@ from pagewalk.accounts import Accounts, Places
 from pagewalk.errors import PagewalkError
 from pagewalk.groups import Grouping, Spaces
 from pagewalk.mappings import MappingFacts
+from pagewalk.objects import ObjectFacts
+from pagewalk.pages import FrameRuns, PageFacts
 from pagewalk.shares import Shares, apportion
 from pagewalk.tally import (
     FIGURES,
@@ -79,6 +82,14 @@ class Facts:
         What the zone numbers of the table mean; present if the walk was asked where frames are.
     accounts : Accounts or None
         The kernel's own figures; present if all of RAM was read.
+    pages : PageFacts or None
+        Where frames are mapped; present beside the mappings.
+    frames : FrameRuns or None
+        The row of each frame that was read; present beside the mappings.
+    objects : ObjectFacts or None
+        Files without a name and who holds them; present if the walk was asked what would be freed.
+    memcg_paths : mapping of int to str
+        Path of each cgroup by its inode, as far as the walk was asked for them.
     """
 
     host: dict[str, Any]
@@ -94,6 +105,10 @@ class Facts:
     mappings: MappingFacts | None = None
     places: Places | None = None
     accounts: Accounts | None = None
+    pages: PageFacts | None = None
+    frames: FrameRuns | None = None
+    objects: ObjectFacts | None = None
+    memcg_paths: Mapping[int, str] = field(default_factory=dict)
 
     @cached_property
     def by_space(self) -> Labelled:

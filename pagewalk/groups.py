@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pwd
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from pagewalk.errors import PagewalkError
 
-__all__ = ["Grouping", "Selection", "Spaces", "group_by", "select", "user_name"]
+__all__ = ["Grouping", "Selection", "Spaces", "group_by", "select", "user_names"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,10 @@ class Spaces:
         Parent, and start in clock ticks after boot, as ``/proc/PID/stat`` has them.
     vss : ndarray of int64
         Size of its VMAs in bytes.
+    pgtable : ndarray of int64
+        Its page tables in bytes, the kernel's own figure (VmPTE); -1 where it could not be read.
+    names : mapping of int to str
+        The name of each user ID when the walk was made; those without a name are missing.
     """
 
     pids: Sequence[tuple[int, ...]]
@@ -42,6 +47,8 @@ class Spaces:
     ppid: NDArray[np.int64]
     start_time: NDArray[np.int64]
     vss: NDArray[np.int64]
+    pgtable: NDArray[np.int64]
+    names: Mapping[int, str]
 
     def __len__(self) -> int:
         return len(self.pids)
@@ -53,19 +60,50 @@ class Spaces:
 
     @cached_property
     def user(self) -> list[str]:
-        """The user name of each, its number where it has no name."""
-        names = {uid: user_name(uid) for uid in set(self.uid.tolist())}
-        return [names[uid] for uid in self.uid.tolist()]
+        """The user name of each, its number where it has no name, ``?`` where it could not be read."""
+        return [self.names.get(uid, str(uid)) if uid >= 0 else "?" for uid in self.uid.tolist()]
+
+    def descendants(self, pids: Sequence[int]) -> NDArray[np.bool_]:
+        """Say which have one of these processes, or one that descends from these by its parent's ID.
+
+        Parameters
+        ----------
+        pids : sequence of int
+            Process IDs.
+
+        Returns
+        -------
+        ndarray of bool, shape (len(self),)
+            A process whose parent ended belongs to whoever took it in.
+        """
+        row_of = {pid: row for row, all_pids in enumerate(self.pids) for pid in all_pids}
+        children: dict[int, list[int]] = {}
+        for row, ppid in enumerate(self.ppid.tolist()):
+            if ppid in row_of and row_of[ppid] != row:
+                children.setdefault(row_of[ppid], []).append(row)
+        mask = np.zeros(len(self), bool)
+        todo = [row_of[pid] for pid in pids if pid in row_of]
+        while todo:
+            row = todo.pop()
+            if not mask[row]:
+                mask[row] = True
+                todo += children.get(row, [])
+        return mask
 
 
-def user_name(uid: int) -> str:
-    """Return the name of a user ID, the number itself where there is none, ``?`` for -1."""
-    if uid < 0:
-        return "?"
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except (KeyError, OverflowError):
-        return str(uid)
+def user_names(uids: NDArray[np.int64]) -> dict[int, str]:
+    """Return the names that this machine has for user IDs; those without one are missing.
+
+    Parameters
+    ----------
+    uids : ndarray of int64
+        User IDs, -1 among them or not.
+    """
+    names = {}
+    for uid in np.unique(uids[uids >= 0]).tolist():
+        with suppress(KeyError, OverflowError):
+            names[uid] = pwd.getpwuid(uid).pw_name
+    return names
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -90,6 +128,7 @@ def select(
     programs: Sequence[str] = (),
     users: Sequence[str] = (),
     cgroups: Sequence[str] = (),
+    trees: Sequence[int] = (),
 ) -> Selection:
     """Choose address spaces: those that meet every kind of condition given, any one of each kind.
 
@@ -105,6 +144,8 @@ def select(
         User names or numbers.
     cgroups : sequence of str
         Paths of cgroups; the cgroups below them are meant too.
+    trees : sequence of int
+        Process IDs: these and all that descend from them, beside those of ``pids``.
 
     Raises
     ------
@@ -112,13 +153,13 @@ def select(
         A pid that has no address space here, a bad regular expression, an unknown user.
     """
     mask = np.ones(len(spaces), bool)
-    if pids:
-        mask &= _with_pids(spaces, pids)
+    if pids or trees:
+        mask &= _with_pids(spaces, [*pids, *trees]) | spaces.descendants(trees)
     if programs:
         patterns = [_compiled(program) for program in programs]
         mask &= np.array([any(p.search(comm) for p in patterns) for comm in spaces.comm], bool)
     if users:
-        mask &= np.isin(spaces.uid, [_uid_of(user) for user in users])
+        mask &= np.isin(spaces.uid, [_uid_of(user, spaces.names) for user in users])
     if cgroups:
         roots = ["/" + path.strip("/") for path in cgroups]
         mask &= np.array([any(_is_below(cgroup, root) for root in roots) for cgroup in spaces.cgroup], bool)
@@ -143,13 +184,17 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         raise PagewalkError(f"bad regular expression {pattern!r}: {error}") from error
 
 
-def _uid_of(user: str) -> int:
+def _uid_of(user: str, names: Mapping[int, str]) -> int:
     if user.isdecimal():
         return int(user)
+    # The names of the machine that was walked come first: a saved walk may be of another one.
+    known = {name: uid for uid, name in names.items()}
+    if user in known:
+        return known[user]
     try:
         return pwd.getpwnam(user).pw_uid
     except KeyError:
-        raise PagewalkError(f"no such user: {user!r} (a name of this machine, or a number)") from None
+        raise PagewalkError(f"no such user: {user!r} (a name of that machine, or a number)") from None
 
 
 def _is_below(path: str, root: str) -> bool:

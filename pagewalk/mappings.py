@@ -19,7 +19,7 @@ __all__ = ["KeptPages", "MappingFacts", "mapping_facts"]
 
 Ints = NDArray[np.int64]
 
-_Scalar = TypeVar("_Scalar", np.uint8, np.uint64)
+_Scalar = TypeVar("_Scalar", np.uint8, np.uint32, np.uint64)
 
 # Pages taken apart at a time: what a walk keeps are runs, and a heap of huge pages is few runs of many pages.
 PAGES_AT_ONCE = 1 << 20
@@ -57,6 +57,8 @@ class MappingFacts:
         The address space of each VMA.
     start, end, offset, inode : ndarray of uint64
         Addresses and offset in bytes.
+    major, minor : ndarray of uint32
+        Device of the file.
     perms : ndarray of uint8
         Sum of `abi.VM` bits.
     name : list of str
@@ -67,6 +69,8 @@ class MappingFacts:
         Pages of a VMA whose frames belong to a row of the fact table.
     swap_vma, swap_set, slots : ndarray of int64
         Swap entries of a VMA whose slots have an owner set.
+    whole : bool
+        Whether all pages of these VMAs were kept, not only those of frames that were asked for.
     """
 
     space: Ints
@@ -74,6 +78,8 @@ class MappingFacts:
     end: NDArray[np.uint64]
     offset: NDArray[np.uint64]
     inode: NDArray[np.uint64]
+    major: NDArray[np.uint32]
+    minor: NDArray[np.uint32]
     perms: NDArray[np.uint8]
     name: list[str]
     vm_flags: list[str | None]
@@ -83,6 +89,7 @@ class MappingFacts:
     swap_vma: Ints
     swap_set: Ints
     slots: Ints
+    whole: bool = True
 
     def __len__(self) -> int:
         return len(self.space)
@@ -95,6 +102,7 @@ def mapping_facts(
     row_of_device: Mapping[int, int],
     kept: Sequence[KeptPages],
     page_size: int,
+    whole: bool = True,
 ) -> MappingFacts:
     """Count the kept pages by VMA and row of the fact table.
 
@@ -112,6 +120,8 @@ def mapping_facts(
         The address spaces.
     page_size : int
         Bytes of a page.
+    whole : bool
+        Whether all pages of these address spaces were kept.
     """
     first = 0
     present, swapped = [np.empty((3, 0), np.int64)], [np.empty((3, 0), np.int64)]
@@ -136,6 +146,8 @@ def mapping_facts(
         end=_joined([pages.vmas.end for pages in kept], np.uint64),
         offset=_joined([pages.vmas.offset for pages in kept], np.uint64),
         inode=_joined([pages.vmas.inode for pages in kept], np.uint64),
+        major=_joined([pages.vmas.major for pages in kept], np.uint32),
+        minor=_joined([pages.vmas.minor for pages in kept], np.uint32),
         perms=_joined([pages.vmas.perms for pages in kept], np.uint8),
         name=[name for pages in kept for name in pages.vmas.names()],
         vm_flags=[(pages.vm_flags or {}).get(start) for pages in kept for start in pages.vmas.start.tolist()],
@@ -145,6 +157,7 @@ def mapping_facts(
         swap_vma=all_swapped[0],
         swap_set=all_swapped[1],
         slots=all_swapped[2],
+        whole=whole,
     )
 
 

@@ -10,9 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pagewalk._native import pagemap as native
+from pagewalk.abi import PFRAME_MASK, PM
 from pagewalk.procfs import Process, ProcFS
 
-__all__ = ["BRIDGE", "CHUNK", "Buffers", "PageRuns", "ReadCost", "RunCollector", "read_chunks", "read_entries"]
+__all__ = [
+    "BRIDGE",
+    "CHUNK",
+    "Buffers",
+    "PageRuns",
+    "ReadCost",
+    "RunCollector",
+    "Wanted",
+    "read_chunks",
+    "read_entries",
+]
 
 # Entries a buffer: 256 KiB, past which larger reads cost the same, folded while still in cache.
 CHUNK = 32768
@@ -79,17 +90,68 @@ class PageRuns:
     length: NDArray[np.uint32]
 
 
-class RunCollector:
-    """Gathers the runs of one address space from its chunks."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Wanted:
+    """Which pages are to be kept: those in one of some ranges, and those whose frame is one of some.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    starts, stops : ndarray of uint64
+        Page numbers, ascending; stops are exclusive.
+    pfns : ndarray of uint64
+        Frame numbers, ascending.
+    """
+
+    starts: NDArray[np.uint64]
+    stops: NDArray[np.uint64]
+    pfns: NDArray[np.uint64]
+
+    def may_be_in(self, first: int, stop: int) -> bool:
+        """Whether any page from ``first`` up to ``stop`` may be wanted."""
+        return bool(len(self.pfns)) or bool(self.in_ranges(np.array([first], np.uint64), np.uint64(stop - first))[0])
+
+    def in_ranges(self, page: NDArray[np.uint64], length: NDArray[np.uint32] | np.uint64) -> NDArray[np.bool_]:
+        """Say which runs of pages have a page in a range."""
+        at = np.searchsorted(self.stops, page, side="right")
+        inside: NDArray[np.bool_] = np.append(self.starts, np.uint64(2**64 - 1))[at] < page + length
+        return inside
+
+    def of(self, page: NDArray[np.uint64], word: NDArray[np.uint64], length: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """Say which runs have a page that is wanted."""
+        wanted = self.in_ranges(page, length)
+        pfn = word & np.uint64(PFRAME_MASK)
+        first, behind = np.searchsorted(self.pfns, pfn), np.searchsorted(self.pfns, pfn + length)
+        wanted |= ((word & np.uint64(PM.PRESENT)) != 0) & (behind > first)
+        return wanted
+
+
+class RunCollector:
+    """Gathers the runs of one address space from its chunks.
+
+    Parameters
+    ----------
+    wanted : Wanted, optional
+        Keep only runs with a page that is wanted; by default all.
+    """
+
+    def __init__(self, wanted: Wanted | None = None) -> None:
+        self._wanted = wanted
         self._parts: list[tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint32]]] = []
 
     def add(self, buffers: Buffers, used: int, segments: int) -> None:
         """Take in what the buffers hold."""
+        if self._wanted is not None:
+            last = segments - 1
+            if not self._wanted.may_be_in(
+                int(buffers.seg_page[0]), int(buffers.seg_page[last]) + int(buffers.seg_len[last])
+            ):
+                return
         page, word, length = np.empty(used, np.uint64), np.empty(used, np.uint64), np.empty(used, np.uint32)
         runs = native.compress(buffers.entries[:used], buffers.seg_page, buffers.seg_len, segments, page, word, length)
-        if runs:
+        if self._wanted is not None:
+            kept = self._wanted.of(page[:runs], word[:runs], length[:runs])
+            self._parts.append((page[:runs][kept], word[:runs][kept], length[:runs][kept]))
+        elif runs:
             self._parts.append((page[:runs].copy(), word[:runs].copy(), length[:runs].copy()))
 
     def runs(self) -> PageRuns:

@@ -240,9 +240,13 @@ class ProcFS:
 
     def threads(self, process: Process) -> list[int]:
         """Return the thread IDs of a process listed now, ascending."""
-        fd = os.open("task", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=process.fd)
+        return sorted(self.numbers_at(process, "task"))
+
+    def numbers_at(self, process: Process, name: str) -> list[int]:
+        """Return the numbers that name the entries of a directory of a process: ``task``, ``fd``."""
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=process.fd)
         try:
-            return sorted(int(name) for name in os.listdir(fd) if name.isdecimal())
+            return [int(entry) for entry in os.listdir(fd) if entry.isdecimal()]
         finally:
             os.close(fd)
 
@@ -271,6 +275,10 @@ class ProcFS:
     def link_at(self, process: Process, name: str) -> str:
         """Read a symbolic link of a process, such as ``ns/user``."""
         return os.readlink(name, dir_fd=process.fd)
+
+    def stat_at(self, process: Process, name: str) -> os.stat_result:
+        """Return the status of what a link of a process leads to, such as ``fd/3``."""
+        return os.stat(name, dir_fd=process.fd)
 
     def stat(self, process: Process) -> ProcessStat:
         """Read ``/proc/PID/stat``.
@@ -304,18 +312,29 @@ class ProcFS:
                 raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "stat") from error
             raise ParseError(self.path(f"{process.pid}/stat"), 1, "the fields of a process") from error
 
-    def uid(self, process: Process) -> int:
-        """Return the effective user ID, from ``/proc/PID/status``.
+    def status(self, process: Process) -> tuple[int, int]:
+        """Return the effective user ID and the bytes of page tables (-1 unknown), from ``/proc/PID/status``.
 
-        The owner of ``/proc/PID`` will not do: it is root for a process that is not dumpable.
+        The owner of ``/proc/PID`` will not do: it is root for a process that is not dumpable. VmPTE is what the kernel
+        counts of all levels of page tables (fs/proc/task_mmu.c:task_mem, mm_pgtables_bytes).
         """
+        uid, page_tables = None, -1
         for number, line in enumerate(self.read_at(process, "status").split(b"\n"), 1):
-            if line.startswith(b"Uid:"):
-                try:
-                    return int(line.split()[2])
-                except (ValueError, IndexError) as error:
-                    raise ParseError(self.path(f"{process.pid}/status"), number, "the user IDs") from error
-        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "status")
+            try:
+                if line.startswith(b"Uid:"):
+                    uid = int(line.split()[2])
+                elif line.startswith(b"VmPTE:"):
+                    page_tables = int(line.split()[1]) * 1024
+            except (ValueError, IndexError) as error:
+                what = "the user IDs" if uid is None else "the size of the page tables"
+                raise ParseError(self.path(f"{process.pid}/status"), number, what) from error
+        if uid is None:
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "status")
+        return uid, page_tables
+
+    def uid(self, process: Process) -> int:
+        """Return the effective user ID."""
+        return self.status(process)[0]
 
     def cmdline(self, process: Process) -> str:
         """Return the command line, its arguments joined by spaces; empty where there is none."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pagewalk.errors import ParseError
+from pagewalk.held import HeldFile, held_by_descriptor, held_by_mapping, nameless
 from pagewalk.listing import Candidate, is_gone
 from pagewalk.ownership import Ownership, Strangers
-from pagewalk.pagemap import BRIDGE, CHUNK, Buffers, PageRuns, ReadCost, RunCollector, read_chunks
+from pagewalk.pagemap import BRIDGE, CHUNK, Buffers, PageRuns, ReadCost, RunCollector, Wanted, read_chunks
 from pagewalk.procfs import Process, ProcFS
 from pagewalk.smaps import parse_smaps
 from pagewalk.threads import run_in_threads
@@ -46,8 +47,16 @@ class SpaceRead:
         Effective user ID, -1 where it could not be read.
     cmdline, cgroup : str
         Empty where they could not be read.
+    page_tables : int
+        Bytes of its page tables, -1 where they could not be read.
     vmas, runs : VMAs and PageRuns, or None
-        Kept if its mappings were asked for.
+        Kept if its mappings, or some of its pages, were asked for.
+    is_kept : bool
+        Whether all of its pages were.
+    mapped : mapping of int to HeldFile
+        Nameless files by row of the VMAs, if they were asked for.
+    opened : list of HeldFile
+        Nameless files by descriptor, if they were asked for.
     vm_flags : dict of int to str, or None
         VmFlags by the start of the VMA, if they were asked for.
     """
@@ -57,10 +66,14 @@ class SpaceRead:
     whole: bool = True
     vss: int = 0
     uid: int = -1
+    page_tables: int = -1
     cmdline: str = ""
     cgroup: str = ""
     vmas: VMAs | None = None
     runs: PageRuns | None = None
+    is_kept: bool = False
+    mapped: Mapping[int, HeldFile] = field(default_factory=dict)
+    opened: list[HeldFile] = field(default_factory=list)
     vm_flags: dict[int, str] | None = None
 
     @property
@@ -76,8 +89,11 @@ class _Opened:
     pagemap: int
     vmas: VMAs
     uid: int = -1
+    page_tables: int = -1
     cmdline: str = ""
     cgroup: str = ""
+    mapped: dict[int, HeldFile] = field(default_factory=dict)
+    opened: list[HeldFile] = field(default_factory=list)
     vm_flags: dict[int, str] | None = None
 
 
@@ -126,6 +142,10 @@ class Reader:
         Entries read at a time.
     vm_flags : bool
         Read VmFlags of what is kept, which only smaps has: it holds the ``mmap_lock`` of a large process for long.
+    pfns : ndarray of uint64, optional
+        Keep the pages of these frames, ascending, of every address space.
+    held : bool
+        Look for nameless files that processes hold, and keep the pages of those that are mapped.
     """
 
     def __init__(
@@ -135,8 +155,12 @@ class Reader:
         mappings: bool | Collection[int] = False,
         chunk: int = CHUNK,
         vm_flags: bool = False,
+        pfns: NDArray[np.uint64] | None = None,
+        held: bool = False,
     ) -> None:
         self._vm_flags = vm_flags
+        self._pfns = np.zeros(0, np.uint64) if pfns is None else pfns
+        self._held = held
         self._procfs = procfs
         self._ownership = ownership
         self._mappings = mappings
@@ -147,6 +171,7 @@ class Reader:
         self.strangers = Strangers()
         self.refused: dict[int, str] = {}
         self.vanished: set[int] = set()
+        self.unlisted: dict[int, str] = {}
 
     def read(
         self,
@@ -188,14 +213,19 @@ class Reader:
         if opened is None:
             return None
         keep = self._keeps(candidate)
-        collector = RunCollector() if keep else None
+        wanted = None if keep else self._wanted(opened)
+        collector = RunCollector(wanted) if keep or wanted is not None else None
         space = SpaceRead(
             candidate,
             vss=opened.vmas.vss,
             uid=opened.uid,
+            page_tables=opened.page_tables,
             cmdline=opened.cmdline,
             cgroup=opened.cgroup,
-            vmas=opened.vmas if keep else None,
+            vmas=opened.vmas if collector is not None else None,
+            is_kept=keep,
+            mapped=opened.mapped,
+            opened=opened.opened,
             vm_flags=opened.vm_flags,
         )
         try:
@@ -257,6 +287,8 @@ class Reader:
                         self._describe(process, opened)
                         if self._vm_flags and self._keeps(candidate):
                             opened.vm_flags = self._read_vm_flags(process)
+                        if self._held:
+                            self._look_for_held(process, candidate, opened)
                         pagemap = -1
                         return opened
                     if stat.is_zombie:
@@ -272,6 +304,27 @@ class Reader:
             return self._mappings
         return not set(self._mappings).isdisjoint(candidate.pids)
 
+    def _wanted(self, opened: _Opened) -> Wanted | None:
+        """Return which pages of an address space are to be kept, None for none."""
+        if not opened.mapped and not len(self._pfns):
+            return None
+        rows = np.array(sorted(opened.mapped), np.intp)
+        size = np.uint64(self._page_size)
+        return Wanted(opened.vmas.start[rows] // size, opened.vmas.end[rows] // size, self._pfns)
+
+    def _look_for_held(self, process: Process, candidate: Candidate, opened: _Opened) -> None:
+        """Find the nameless files that the processes of an address space map or have open."""
+        for row in nameless(opened.vmas).tolist():
+            opened.mapped[row] = held_by_mapping(self._procfs, process, opened.vmas, row)
+        for pid in candidate.pids:
+            # One address space does not make one table of descriptors (CLONE_VM without CLONE_FILES).
+            try:
+                with self._procfs.open_process(pid) as twin:
+                    opened.opened += held_by_descriptor(self._procfs, twin)
+            except OSError as error:
+                if not is_gone(error):
+                    self.unlisted[pid] = f"fd: {error.strerror or error}"
+
     def _read_vm_flags(self, process: Process) -> dict[int, str] | None:
         try:
             text = self._procfs.read_at(process, "smaps")
@@ -283,7 +336,7 @@ class Reader:
     def _describe(self, process: Process, opened: _Opened) -> None:
         """Read what is shown of a process beside its memory; what cannot be read stays unknown."""
         try:
-            opened.uid = self._procfs.uid(process)
+            opened.uid, opened.page_tables = self._procfs.status(process)
             opened.cmdline = self._procfs.cmdline(process)
             opened.cgroup = self._procfs.cgroup_of(process)
         except (OSError, ParseError):

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from pagewalk import groups
 from pagewalk.errors import PagewalkError
 from pagewalk.facts import Facts
 from pagewalk.groups import Selection
 from pagewalk.pagemap import CHUNK
+from pagewalk.plan import Plan
 from pagewalk.procfs import ProcFS
 from pagewalk.table import Table
 from pagewalk.views import balance, charge, gap, group, kind, mapping, node, process, use
 from pagewalk.views import cgroup as cgroup_view
 from pagewalk.views import sharing as sharing_view
-from pagewalk.walker import Plan, walk_machine
+from pagewalk.walker import walk_machine
 
 __all__ = ["Snapshot", "walk"]
 
@@ -50,6 +54,7 @@ class Snapshot:
         programs: Sequence[str] = (),
         users: Sequence[str] = (),
         cgroups: Sequence[str] = (),
+        trees: Sequence[int] = (),
     ) -> Selection:
         """Choose address spaces: those that meet every kind of condition given, any one of each kind.
 
@@ -63,6 +68,8 @@ class Snapshot:
             User names or numbers.
         cgroups : sequence of str
             Paths of cgroups; those below them are meant too.
+        trees : sequence of int
+            Process IDs: these and all that descend from them, beside those of ``pids``.
 
         Returns
         -------
@@ -74,7 +81,7 @@ class Snapshot:
         PagewalkError
             A pid that was not read, a bad regular expression, an unknown user.
         """
-        return groups.select(self.facts.spaces, pids, programs, users, cgroups)
+        return groups.select(self.facts.spaces, pids, programs, users, cgroups, trees)
 
     def processes(self, select: Selection | None = None, nodes: bool = False) -> Table:
         """Resident, proportional and unique set of every address space, in bytes.
@@ -296,6 +303,8 @@ def walk(
     procfs: ProcFS | None = None,
     nodes: bool = False,
     vm_flags: bool = False,
+    pfns: ArrayLike | None = None,
+    freed: bool = False,
 ) -> Snapshot:
     """Walk the machine: find the owners of every mapped page.
 
@@ -324,6 +333,11 @@ def walk(
         Tell the NUMA node of each frame, which the columns ``node0``, ``node1``, ... of `Snapshot.processes` need.
     vm_flags : bool
         Read VmFlags of the mappings kept. Only smaps has them, and reading it holds the ``mmap_lock`` for long.
+    pfns : array_like of int, optional
+        Frames of which `Snapshot.who` is to be asked: they are read whether they have an owner or not, and where they
+        are mapped is kept.
+    freed : bool
+        Look for files without a name and who holds them, which `Snapshot.freed` and the column ``freed`` need.
 
     Returns
     -------
@@ -343,6 +357,11 @@ def walk(
         raise PagewalkError(f"frames={frames!r} is not known; there are 'mapped' and 'all'")
     if chunk < 1 or (threads is not None and threads < 1):
         raise PagewalkError("chunk and threads are at least 1")
+    if freed and (pids is not None or cgroups is not None):
+        raise PagewalkError("what would be freed is known only of a walk of all processes: others may hold it too")
+    if pfns is not None and not isinstance(mappings, bool):
+        raise PagewalkError("pfns needs the pages of all processes: mappings is True or False then")
     source = procfs if procfs is not None else ProcFS(root, cgroup)
-    plan = Plan(pids, cgroups, threads, mappings, chunk, frames == "all", nodes, vm_flags)
+    asked = None if pfns is None else np.unique(np.asarray(pfns, np.uint64).reshape(-1))
+    plan = Plan(pids, cgroups, threads, mappings, chunk, frames == "all", nodes, vm_flags, asked, freed)
     return Snapshot(walk_machine(source, plan, progress))

@@ -5,28 +5,32 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from pagewalk.abi import KPF
-from pagewalk.accounts import Accounts, Places, frame_cover, read_accounts, read_cgroups, read_places
+from pagewalk.accounts import Accounts, Places, asked_cover, frame_cover, read_accounts, read_cgroups, read_places
 from pagewalk.errors import PagewalkError, ParseError, PermissionRequired, Unsupported
 from pagewalk.facts import Facts, Gap
-from pagewalk.frames import FrameFiles, FrameRows, read_frames
-from pagewalk.groups import Spaces
+from pagewalk.frames import FrameFiles, FrameRows, Span, read_frames
+from pagewalk.groups import Spaces, user_names
+from pagewalk.held import doomed_segments
 from pagewalk.listing import Candidate, Listing
-from pagewalk.mappings import KeptPages, mapping_facts
+from pagewalk.mappings import KeptPages, MappingFacts, mapping_facts
+from pagewalk.memcg import CgroupTree
+from pagewalk.objects import Holding, ObjectFacts, object_facts
 from pagewalk.ownership import Ownership
-from pagewalk.pagemap import CHUNK
+from pagewalk.pages import FrameRuns, PageFacts, frame_runs, page_facts
+from pagewalk.plan import Plan
 from pagewalk.probe import Probe, probe
 from pagewalk.procfs import Process, ProcessStat, ProcFS
 from pagewalk.reading import Reader, SpaceRead
 from pagewalk.system import meminfo
-from pagewalk.tally import tabulate
+from pagewalk.tally import Tabulated, tabulate
 
-__all__ = ["Plan", "machine", "walk_machine"]
+__all__ = ["machine", "walk_machine"]
 
 # Processes that start during the walk are looked for again so many times.
 ROUNDS = 3
@@ -35,45 +39,6 @@ PAGES_FOR_THREADS = 1_500_000
 FRAMES_FOR_THREADS = 200_000
 
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a walk is to do.
-
-    Attributes
-    ----------
-    pids : collection of int or None
-        Walk these only, all else counts as hidden owners; None walks every process.
-    cgroups : collection of str or None
-        Walk the processes of these cgroups, and of those below them, only.
-    threads : int or None
-        Reading threads; None chooses.
-    mappings : bool or collection of int
-        Keep what the mapping view needs: of all, or of these processes.
-    chunk : int
-        Entries read at a time.
-    everything : bool
-        Read the kpage files for all of RAM, and the kernel's own accounts beside.
-    places : bool
-        Tell the node and zone of each frame.
-    vm_flags : bool
-        Read VmFlags of the mappings kept, from smaps.
-    """
-
-    pids: Collection[int] | None = None
-    cgroups: Collection[str] | None = None
-    threads: int | None = None
-    mappings: bool | Collection[int] = False
-    chunk: int = CHUNK
-    everything: bool = False
-    places: bool = False
-    vm_flags: bool = False
-
-    @property
-    def alone(self) -> bool:
-        """Whether only some processes are walked."""
-        return self.pids is not None or self.cgroups is not None
 
 
 @dataclass(slots=True)
@@ -117,22 +82,24 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -
         if not answers.frames_visible:
             raise PermissionRequired(_hidden())
         # Before the work is done: without these it would be for nothing.
-        places = read_places(procfs, _page_size()) if plan.everything or plan.places else None
+        state_gaps: list[Gap] = []
+        places = _places(procfs, plan, state_gaps)
         ownership = Ownership(files.frames)
         state = _State(
             procfs,
             plan,
             Listing(procfs, _wanted(procfs, plan)),
             ownership,
-            Reader(procfs, ownership, plan.mappings, plan.chunk, plan.vm_flags),
+            Reader(procfs, ownership, plan.mappings, plan.chunk, plan.vm_flags, plan.pfns, plan.held),
+            gaps=state_gaps,
         )
         _read_all(state, progress)
         _forget_vanished(state)
-        cgroups = read_cgroups(procfs) if plan.everything else None
+        cgroups = read_cgroups(procfs) if plan.everything or plan.pfns is not None else None
         rows = _read_frames(state, files, places, progress)
         accounts = read_accounts(procfs, cgroups) if plan.everything else None
     _forget_ended(state, rows)
-    facts = _facts(state, rows, answers, places, accounts)
+    facts = _facts(state, rows, answers, places, accounts, cgroups)
     facts.host.update(
         captured_at=captured_at.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - began, 6),
@@ -140,6 +107,19 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -
         mapcount=answers.mapcount,
     )
     return facts
+
+
+def _places(procfs: ProcFS, plan: Plan, gaps: list[Gap]) -> Places | None:
+    """Read where frames are if that is asked for; of single frames it is not needed, only told."""
+    if plan.everything or plan.places:
+        return read_places(procfs, _page_size())
+    if plan.pfns is None:
+        return None
+    try:
+        return read_places(procfs, _page_size())
+    except (PermissionRequired, Unsupported) as error:
+        gaps.append(Gap(None, "node and zone of frames", str(error)))
+        return None
 
 
 def _hidden() -> str:
@@ -193,10 +173,12 @@ def _threads(plan: Plan, work: int, enough: int) -> int:
 def _read_frames(state: _State, files: FrameFiles, places: Places | None, progress: Progress | None) -> FrameRows:
     plan = state.plan
     told = None if progress is None else (lambda done, total: progress(done, total, "frames"))
-    spans = None if places is None else frame_cover(places, files.frames, plan.everything)
+    spans = [Span(0, files.frames)] if places is None else frame_cover(places, files.frames, plan.everything)
+    if plan.pfns is not None:
+        spans = asked_cover(spans, plan.pfns)
     work = files.frames if plan.everything else int(np.count_nonzero(state.ownership.owner))
     threads = _threads(plan, work, FRAMES_FOR_THREADS)
-    return read_frames(files, state.ownership.owner, spans, bool(plan.mappings), threads, told)
+    return read_frames(files, state.ownership.owner, spans, plan.keeps_rows, threads, told)
 
 
 def _forget_ended(state: _State, rows: FrameRows) -> None:
@@ -254,22 +236,54 @@ def _forget_vanished(state: _State) -> None:
             state.gaps.append(Gap(pid, "memory", "the process started while the walk was ending"))
 
 
-def _facts(state: _State, rows: FrameRows, answers: Probe, places: Places | None, accounts: Accounts | None) -> Facts:
+def _page_by_page(
+    state: _State, read: list[SpaceRead], rows: FrameRows, tabulated: Tabulated
+) -> tuple[MappingFacts | None, PageFacts | None, FrameRuns | None, ObjectFacts | None]:
+    """Return what is known of single pages, as far as that was asked for."""
+    plan, size = state.plan, _page_size()
+    kept: dict[int, KeptPages] = {
+        row: KeptPages(row, space.vmas, space.runs, space.vm_flags)
+        for row, space in enumerate(read)
+        if space.vmas is not None and space.runs is not None
+    }
+    objects = None
+    if plan.held:
+        holdings = [
+            Holding(row, space.mapped, space.opened, kept.get(row) if space.mapped else None)
+            for row, space in enumerate(read)
+        ]
+        objects = object_facts(holdings, rows, tabulated.row_of_device, doomed_segments(state.procfs), size)
+    if not plan.mappings and plan.pfns is None:
+        return None, None, None, objects
+    # Of frames that were asked for, every address space with one of them; else those whose mappings were.
+    shown = [
+        pages
+        for row, pages in kept.items()
+        if (len(pages.runs.page) if plan.pfns is not None and plan.mappings is not True else read[row].is_kept)
+    ]
+    whole = plan.pfns is None or plan.mappings is True
+    of_device = tabulated.row_of_device
+    mappings = mapping_facts(state.ownership, rows, tabulated.new_of, of_device, shown, size, whole)
+    return mappings, page_facts(shown, size), frame_runs(rows, of_device), objects
+
+
+def _facts(
+    state: _State,
+    rows: FrameRows,
+    answers: Probe,
+    places: Places | None,
+    accounts: Accounts | None,
+    cgroups: CgroupTree | None,
+) -> Facts:
     read = [space for space in state.read if space.whole]
     number = np.full(state.ownership.spaces, -1, np.int64)
     for row, space in enumerate(read):
         number[space.number] = row
     tabulated = tabulate(state.ownership, rows, number)
-    kept = [
-        KeptPages(row, space.vmas, space.runs, space.vm_flags)
-        for row, space in enumerate(read)
-        if space.vmas is not None and space.runs is not None
-    ]
-    mappings = None
-    if state.plan.mappings:
-        mappings = mapping_facts(state.ownership, rows, tabulated.new_of, tabulated.row_of_device, kept, _page_size())
+    mappings, pages, frames, objects = _page_by_page(state, read, rows, tabulated)
     refused = {**state.listing.refused, **state.reader.refused}
     gaps = [Gap(pid, "memory", reason) for pid, reason in sorted(refused.items())]
+    gaps += [Gap(pid, "open files", reason) for pid, reason in sorted(state.reader.unlisted.items())]
     return Facts(
         host=machine(state.procfs),
         page_size=_page_size(),
@@ -284,6 +298,10 @@ def _facts(state: _State, rows: FrameRows, answers: Probe, places: Places | None
         mappings=mappings,
         places=places,
         accounts=accounts,
+        pages=pages,
+        frames=frames,
+        objects=objects,
+        memcg_paths={} if cgroups is None else {inode: cgroup.path for inode, cgroup in cgroups.by_inode.items()},
     )
 
 
@@ -329,13 +347,16 @@ def machine(procfs: ProcFS) -> dict[str, object]:
 
 
 def _spaces(read: list[SpaceRead]) -> Spaces:
+    uids = np.array([space.uid for space in read], np.int64)
     return Spaces(
         pids=[tuple(sorted(space.candidate.pids)) for space in read],
         comm=[space.candidate.stat.comm for space in read],
         cmdline=[space.cmdline for space in read],
         cgroup=[space.cgroup for space in read],
-        uid=np.array([space.uid for space in read], np.int64),
+        uid=uids,
         ppid=np.array([space.candidate.stat.ppid for space in read], np.int64),
         start_time=np.array([space.candidate.stat.start_time for space in read], np.int64),
         vss=np.array([space.vss for space in read], np.int64),
+        pgtable=np.array([space.page_tables for space in read], np.int64),
+        names=user_names(uids),
     )

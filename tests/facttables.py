@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pagewalk.abi import KPF
 from pagewalk.facts import Facts
-from pagewalk.groups import Spaces
+from pagewalk.groups import Spaces, user_names
 from pagewalk.ownership import OwnerSets
 from pagewalk.tally import ANON, FILE, HUGETLB, SHMEM, SPECIAL, ZERO, FactTable
 
@@ -77,8 +77,10 @@ def spaces_of(n: int = SPACES, **columns: Any) -> Spaces:
         "ppid": np.ones(n, np.int64),
         "start_time": numbers,
         "vss": (numbers + 1) << 40,
+        "pgtable": (numbers + 1) << 13,
     }
-    return Spaces(**{**made, **columns})
+    spaces = {**made, **columns}
+    return Spaces(**{"names": user_names(spaces["uid"]), **spaces})
 
 
 def facts_of(rows: Sequence[Row], swaps: Sequence[tuple[Path, int]] = (), **fields: Any) -> Facts:

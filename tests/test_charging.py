@@ -163,7 +163,7 @@ def test_a_process_whose_cgroup_could_not_be_read() -> None:
 def test_a_machine_without_processes() -> None:
     of = facts()
     none = np.zeros(0, np.int64)
-    empty = Spaces([], [], [], [], uid=none, ppid=none, start_time=none, vss=none)
+    empty = Spaces([], [], [], [], uid=none, ppid=none, start_time=none, vss=none, pgtable=none, names={})
     found = charging(dataclasses.replace(of, spaces=empty))
     assert found.paths == PATHS
     assert found.grouping.of_space.dtype == np.int64

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from facttables import spaces_of
 from pagewalk.errors import PagewalkError
-from pagewalk.groups import Selection, Spaces, group_by, select, user_name
+from pagewalk.groups import Selection, Spaces, group_by, select, user_names
 
 NO_USER = 4_000_000_001
 
@@ -123,11 +123,61 @@ def test_kinds_of_condition_narrow_each_other() -> None:
 
 
 def test_names_of_users() -> None:
-    assert user_name(0) == pwd.getpwuid(0).pw_name
-    assert user_name(NO_USER) == str(NO_USER)
-    assert user_name(2**70) == str(2**70)
-    assert user_name(-1) == "?"
-    assert made().user == ["root", user_name(33), str(NO_USER), "root", "?"]
+    root, www = pwd.getpwuid(0).pw_name, pwd.getpwuid(33).pw_name
+    assert user_names(np.array([33, 0, NO_USER, -1, 0])) == {0: root, 33: www}
+    assert user_names(np.array([], np.int64)) == {}
+    assert made().user == [root, www, str(NO_USER), root, "?"]
+
+
+def test_names_are_those_of_the_machine_that_was_walked() -> None:
+    elsewhere = spaces_of(3, uid=np.array([0, 33, 70]), names={0: "root", 33: "postgres", 70: "daemon"})
+    assert elsewhere.user == ["root", "postgres", "daemon"]
+    assert rows(select(elsewhere, users=["daemon"])) == [2]
+    assert rows(select(elsewhere, users=["postgres", "0"])) == [0, 1]
+
+
+# Descendants
+
+
+def family() -> Spaces:
+    """1 -> 10, 11; 10 -> 20 (with its twin 21); 21 -> 30; 40 has a parent that was not read; 50 is its own parent."""
+    return spaces_of(
+        7,
+        pids=[(1,), (10,), (11,), (20, 21), (30,), (40,), (50,)],
+        ppid=np.array([0, 1, 1, 10, 21, 39, 50]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("trees", "chosen"),
+    [
+        ([1], [0, 1, 2, 3, 4]),
+        ([10], [1, 3, 4]),
+        ([21], [3, 4]),
+        ([30], [4]),
+        ([40], [5]),
+        ([11, 21], [2, 3, 4]),
+        ([50], [6]),
+    ],
+)
+def test_all_that_descends_from_a_process(trees: list[int], chosen: list[int]) -> None:
+    assert rows(select(family(), trees=trees)) == chosen
+
+
+def test_a_tree_is_united_with_pids_and_narrowed_by_the_rest() -> None:
+    assert rows(select(family(), trees=[10], pids=[1])) == [0, 1, 3, 4]
+    assert rows(select(family(), trees=[1], programs=["p0"])) == [0, 2, 4]
+
+
+def test_a_tree_whose_root_is_not_there() -> None:
+    with pytest.raises(PagewalkError, match="no address space was read for pid 39 "):
+        select(family(), trees=[39])
+    assert not family().descendants([39]).any()
+
+
+def test_parents_in_a_circle_end() -> None:
+    circle = spaces_of(2, pids=[(1,), (2,)], ppid=np.array([2, 1]))
+    assert circle.descendants([1]).tolist() == [True, True]
 
 
 def test_the_lowest_pid_names_an_address_space() -> None:

@@ -18,8 +18,9 @@ from pagewalk import procfs as procfs_module
 from pagewalk import walker
 from pagewalk.errors import PagewalkError, PermissionRequired, Unsupported
 from pagewalk.facts import Facts
+from pagewalk.plan import Plan
 from pagewalk.probe import Probe
-from pagewalk.walker import Plan, machine, walk_machine
+from pagewalk.walker import machine, walk_machine
 from smallhost import FRAMES, HOST, host
 
 ALL = {10: (10,), 11: (11, 12), 20: (20,)}

@@ -58,7 +58,7 @@ def mappings(facts: Facts, pid: int | None = None, selection: Selection | None =
         The walk kept no mappings, or none of this process.
     """
     kept = facts.mappings
-    if kept is None:
+    if kept is None or not kept.whole:
         raise PagewalkError("this walk kept no mappings; ask for them: walk(mappings=True)")
     wanted = np.isin(kept.space, np.flatnonzero(_chosen(facts, kept, pid, selection)))
     # The gate area is the kernel's, listed for every process and part of none (arch/x86: get_gate_vma).

@@ -24,8 +24,11 @@ RANKS: Mapping[str, float] = {
     "tally": 4,
     "groups": 4,
     "accounts": 4,
+    "pages": 4.5,  # of the same pages as the mappings, one by one
+    "objects": 4.7,  # pages by the nameless file they are of
     "mappings": 4,  # what tally is for whole address spaces, for single VMAs
     "reading": 4,  # listing, vmas, pagemap and ownership joined: address spaces read in threads, folded in order
+    "plan": 4,
     "probe": 4,
     "raw": 4,
     "ownership": 3,
@@ -37,6 +40,7 @@ RANKS: Mapping[str, float] = {
     "labels": 3,
     "uses": 3,
     "diagnosis": 4,
+    "held": 3.5,  # reads what vmas names
     "listing": 3,
     "smaps": 3,
     "shares": 3,
@@ -53,7 +57,19 @@ PACKAGES = {"_native", "cli", "export", "memcg", "procfs", "render", "system", "
 
 # Narrower than "downward": what a component may know at all. What is made of facts sees no capture; renderers and
 # exporters know only tables.
-FACTS = {"charging", "facts", "groups", "labels", "mappings", "ownership", "shares", "tally", "uses"}
+FACTS = {
+    "charging",
+    "facts",
+    "groups",
+    "labels",
+    "mappings",
+    "objects",
+    "ownership",
+    "pages",
+    "shares",
+    "tally",
+    "uses",
+}
 ANALYSIS = frozenset(FACTS | {"abi", "errors", "table"})
 TABLES = frozenset({"errors", "table"})
 ALLOWED: Mapping[str, frozenset[str]] = {
