@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewalk.abi import PFRAME_MASK, PM, SWAP_OFFSET_SHIFT, SWAP_TYPE_MASK
+from pagewalk.abi import PFRAME_MASK, PM, SWAP_OFFSET_SHIFT, SWAP_TYPE_MASK, perms_text
 from pagewalk.frames import FrameRows
 from pagewalk.ownership import Ownership
 from pagewalk.pagemap import PageRuns
+from pagewalk.smaps import SmapsVMA
 from pagewalk.vmas import VMAs
 
 __all__ = ["KeptPages", "MappingFacts", "mapping_facts"]
@@ -37,14 +38,14 @@ class KeptPages:
         Its VMAs.
     runs : PageRuns
         Its present and swapped pages.
-    vm_flags : mapping of int to str, or None
-        VmFlags by the start of the VMA, if they were read.
+    smaps : sequence of SmapsVMA, or None
+        What smaps says of its VMAs, if it was read.
     """
 
     space: int
     vmas: VMAs
     runs: PageRuns
-    vm_flags: Mapping[int, str] | None = None
+    smaps: Sequence[SmapsVMA] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,9 @@ class MappingFacts:
         Swap entries of a VMA whose slots have an owner set.
     whole : bool
         Whether all pages of these VMAs were kept, not only those of frames that were asked for.
+    kernel : mapping of str to ndarray of int64
+        The kernel's own figures of each VMA by the names they have in smaps: sizes in bytes, others as they are; -1
+        where smaps was not read, has no such figure, or no longer had this VMA. Empty if smaps was not asked for.
     """
 
     space: Ints
@@ -90,6 +94,7 @@ class MappingFacts:
     swap_set: Ints
     slots: Ints
     whole: bool = True
+    kernel: Mapping[str, Ints] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.space)
@@ -139,6 +144,7 @@ def mapping_facts(
             numbers = new_of[_swap_sets(ownership, swaps)].astype(np.int64)
             swapped.append(_counted(its_vma[numbers > 0], numbers[numbers > 0]))
         first += len(pages.vmas)
+    said = [one for pages in kept for one in _said_of(pages)]
     all_present, all_swapped = np.concatenate(present, axis=1), np.concatenate(swapped, axis=1)
     return MappingFacts(
         space=np.repeat([pages.space for pages in kept], [len(pages.vmas) for pages in kept]).astype(np.int64),
@@ -150,7 +156,7 @@ def mapping_facts(
         minor=_joined([pages.vmas.minor for pages in kept], np.uint32),
         perms=_joined([pages.vmas.perms for pages in kept], np.uint8),
         name=[name for pages in kept for name in pages.vmas.names()],
-        vm_flags=[(pages.vm_flags or {}).get(start) for pages in kept for start in pages.vmas.start.tolist()],
+        vm_flags=[None if one is None else " ".join(one.vm_flags) for one in said],
         vma=all_present[0],
         row=all_present[1],
         pages=all_present[2],
@@ -158,7 +164,27 @@ def mapping_facts(
         swap_set=all_swapped[1],
         slots=all_swapped[2],
         whole=whole,
+        kernel=_kernels_figures(said),
     )
+
+
+def _said_of(pages: KeptPages) -> list[SmapsVMA | None]:
+    """Return what smaps says of each VMA; None of one that was another when smaps was read, a moment after maps."""
+    vmas = pages.vmas
+    there = {(one.start, one.end, one.perms, one.offset, one.inode, one.name): one for one in pages.smaps or ()}
+    if not there:
+        return [None] * len(vmas)
+    perms = [perms_text(bits) for bits in vmas.perms.tolist()]
+    columns = (vmas.start.tolist(), vmas.end.tolist(), perms, vmas.offset.tolist(), vmas.inode.tolist(), vmas.names())
+    return [there.get(key) for key in zip(*columns, strict=True)]
+
+
+def _kernels_figures(said: Sequence[SmapsVMA | None]) -> dict[str, Ints]:
+    """Return smaps by column."""
+    names = dict.fromkeys(name for one in said if one is not None for name in one.fields)
+    return {
+        name: np.array([-1 if one is None else one.fields.get(name, -1) for one in said], np.int64) for name in names
+    }
 
 
 def _joined(parts: list[NDArray[_Scalar]], dtype: type[_Scalar]) -> NDArray[_Scalar]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewalk.abi import PFRAME_MASK, PM
+from pagewalk.abi import KPF, PFRAME_MASK, PM
 from pagewalk.frames import FrameRows
 from pagewalk.mappings import KeptPages
 
-__all__ = ["FrameRuns", "PageFacts", "frame_runs", "page_facts"]
+__all__ = ["FrameRuns", "PageFacts", "find_torn", "frame_runs", "page_facts"]
 
 Ints = NDArray[np.int64]
+
+
+def _none() -> Ints:
+    return np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -65,11 +69,15 @@ class FrameRuns:
         Frames.
     row : ndarray of int64
         Row of the fact table.
+    torn : ndarray of int64
+        Those frames, ascending, whose folio goes on in a frame that was not read: nobody owns that one. Looked for
+        where a run of pages ends.
     """
 
     pfn: Ints
     length: Ints
     row: Ints
+    torn: Ints = field(default_factory=_none)
 
     def __len__(self) -> int:
         return len(self.pfn)
@@ -116,7 +124,7 @@ def page_facts(kept: Sequence[KeptPages], page_size: int) -> PageFacts:
         parts.append((vma + before, low, pfn.astype(np.int64), (high - low).astype(np.int64)))
         before += len(pages.vmas)
     if not parts:
-        none = np.zeros(0, np.int64)
+        none = _none()
         return PageFacts(none, none.astype(np.uint64), none, none)
     return PageFacts(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
@@ -143,3 +151,32 @@ def frame_runs(rows: FrameRows, row_of_device: Mapping[int, int]) -> FrameRuns:
         np.concatenate((length[read], np.ones(len(device), np.int64))),
         np.concatenate((row[read], np.array([number for _, number in device], np.int64))),
     )
+
+
+def find_torn(
+    frames: FrameRuns,
+    pages: PageFacts,
+    flags: NDArray[np.uint64],
+    flags_of: Callable[[Ints], NDArray[np.uint64]],
+) -> FrameRuns:
+    """Return the frames with those told whose folio is mapped up to there only.
+
+    Parameters
+    ----------
+    frames : FrameRuns
+        The frames read.
+    pages : PageFacts
+        The pages kept.
+    flags : ndarray of uint64
+        What kpageflags says, by row of the fact table.
+    flags_of : callable
+        Reads what kpageflags says of frames; asked only where no row tells.
+    """
+    last = np.unique(pages.pfn + pages.length - 1)
+    row = frames.rows_of(last)
+    of_folio = (flags[row] & np.uint64(KPF.COMPOUND_HEAD | KPF.COMPOUND_TAIL)) != 0 if len(flags) else row < 0
+    last = last[(row >= 0) & of_folio]
+    last = last[frames.rows_of(last + 1) < 0]
+    if not len(last):
+        return frames
+    return replace(frames, torn=last[(flags_of(last + 1) & np.uint64(KPF.COMPOUND_TAIL)) != 0])

@@ -34,7 +34,7 @@ class Plan:
     places : bool
         Tell the node and zone of each frame.
     vm_flags : bool
-        Read VmFlags of the mappings kept, from smaps.
+        Read smaps of the mappings kept: VmFlags, and the kernel's own figures.
     pfns : ndarray of uint64 or None
         Frames, ascending, to be read owned or not, and whose pages are to be kept.
     held : bool

@@ -17,7 +17,7 @@ from pagewalk.listing import Candidate, is_gone
 from pagewalk.ownership import Ownership, Strangers
 from pagewalk.pagemap import BRIDGE, CHUNK, Buffers, PageRuns, ReadCost, RunCollector, Wanted, read_chunks
 from pagewalk.procfs import Process, ProcFS
-from pagewalk.smaps import parse_smaps
+from pagewalk.smaps import SmapsVMA, parse_smaps
 from pagewalk.threads import run_in_threads
 from pagewalk.vmas import VMAs, parse_maps
 
@@ -57,8 +57,8 @@ class SpaceRead:
         Nameless files by row of the VMAs, if they were asked for.
     opened : list of HeldFile
         Nameless files by descriptor, if they were asked for.
-    vm_flags : dict of int to str, or None
-        VmFlags by the start of the VMA, if they were asked for.
+    smaps : list of SmapsVMA, or None
+        What smaps says of its VMAs, if it was asked for and could be read.
     """
 
     candidate: Candidate
@@ -74,7 +74,7 @@ class SpaceRead:
     is_kept: bool = False
     mapped: Mapping[int, HeldFile] = field(default_factory=dict)
     opened: list[HeldFile] = field(default_factory=list)
-    vm_flags: dict[int, str] | None = None
+    smaps: list[SmapsVMA] | None = None
 
     @property
     def pid(self) -> int:
@@ -94,7 +94,7 @@ class _Opened:
     cgroup: str = ""
     mapped: dict[int, HeldFile] = field(default_factory=dict)
     opened: list[HeldFile] = field(default_factory=list)
-    vm_flags: dict[int, str] | None = None
+    smaps: list[SmapsVMA] | None = None
 
 
 @dataclass(slots=True)
@@ -141,7 +141,7 @@ class Reader:
     chunk : int
         Entries read at a time.
     vm_flags : bool
-        Read VmFlags of what is kept, which only smaps has: it holds the ``mmap_lock`` of a large process for long.
+        Read smaps of what is kept: it holds the ``mmap_lock`` of a large process for long.
     pfns : ndarray of uint64, optional
         Keep the pages of these frames, ascending, of every address space.
     held : bool
@@ -226,7 +226,7 @@ class Reader:
             is_kept=keep,
             mapped=opened.mapped,
             opened=opened.opened,
-            vm_flags=opened.vm_flags,
+            smaps=opened.smaps,
         )
         try:
             self._fold(opened, space, number, turns, buffers, collector)
@@ -286,7 +286,7 @@ class Reader:
                         opened = _Opened(pagemap, vmas)
                         self._describe(process, opened)
                         if self._vm_flags and self._keeps(candidate):
-                            opened.vm_flags = self._read_vm_flags(process)
+                            opened.smaps = self._read_smaps(process)
                         if self._held:
                             self._look_for_held(process, candidate, opened)
                         pagemap = -1
@@ -325,13 +325,12 @@ class Reader:
                 if not is_gone(error):
                     self.unlisted[pid] = f"fd: {error.strerror or error}"
 
-    def _read_vm_flags(self, process: Process) -> dict[int, str] | None:
+    def _read_smaps(self, process: Process) -> list[SmapsVMA] | None:
         try:
             text = self._procfs.read_at(process, "smaps")
-            vmas = parse_smaps(text, self._procfs.path(f"{process.pid}/smaps"))
+            return parse_smaps(text, self._procfs.path(f"{process.pid}/smaps"))
         except (OSError, ParseError):
             return None
-        return {vma.start: " ".join(vma.vm_flags) for vma in vmas}
 
     def _describe(self, process: Process, opened: _Opened) -> None:
         """Read what is shown of a process beside its memory; what cannot be read stays unknown."""

@@ -14,7 +14,7 @@ from pagewalk.abi import KPF
 from pagewalk.accounts import Accounts, Places, asked_cover, frame_cover, read_accounts, read_cgroups, read_places
 from pagewalk.errors import PagewalkError, ParseError, PermissionRequired, Unsupported
 from pagewalk.facts import Facts, Gap
-from pagewalk.frames import FrameFiles, FrameRows, Span, read_frames
+from pagewalk.frames import FrameFiles, FrameRows, Span, read_frames, words_of
 from pagewalk.groups import Spaces, user_names
 from pagewalk.held import doomed_segments
 from pagewalk.listing import Candidate, Listing
@@ -22,7 +22,7 @@ from pagewalk.mappings import KeptPages, MappingFacts, mapping_facts
 from pagewalk.memcg import CgroupTree
 from pagewalk.objects import Holding, ObjectFacts, object_facts
 from pagewalk.ownership import Ownership
-from pagewalk.pages import FrameRuns, PageFacts, frame_runs, page_facts
+from pagewalk.pages import FrameRuns, PageFacts, find_torn, frame_runs, page_facts
 from pagewalk.plan import Plan
 from pagewalk.probe import Probe, probe
 from pagewalk.procfs import Process, ProcessStat, ProcFS
@@ -242,7 +242,7 @@ def _page_by_page(
     """Return what is known of single pages, as far as that was asked for."""
     plan, size = state.plan, _page_size()
     kept: dict[int, KeptPages] = {
-        row: KeptPages(row, space.vmas, space.runs, space.vm_flags)
+        row: KeptPages(row, space.vmas, space.runs, space.smaps)
         for row, space in enumerate(read)
         if space.vmas is not None and space.runs is not None
     }
@@ -264,7 +264,14 @@ def _page_by_page(
     whole = plan.pfns is None or plan.mappings is True
     of_device = tabulated.row_of_device
     mappings = mapping_facts(state.ownership, rows, tabulated.new_of, of_device, shown, size, whole)
-    return mappings, page_facts(shown, size), frame_runs(rows, of_device), objects
+    pages = page_facts(shown, size)
+    frames = find_torn(
+        frame_runs(rows, of_device),
+        pages,
+        tabulated.table.flags,
+        lambda pfns: words_of(state.procfs, "kpageflags", pfns),
+    )
+    return mappings, pages, frames, objects
 
 
 def _facts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from pagewalk.frames import FrameRows
 from pagewalk.mappings import KeptPages, MappingFacts, mapping_facts
 from pagewalk.ownership import Ownership
 from pagewalk.pagemap import Buffers, PageRuns, RunCollector
+from pagewalk.smaps import parse_smaps
 from pagewalk.tally import Tabulated, tabulate
 from pagewalk.vmas import parse_maps
 
@@ -75,6 +77,11 @@ def runs_of(words: dict[int, int]) -> PageRuns:
     return collector.runs()
 
 
+def smaps_of(number: int) -> bytes:
+    """What smaps says below the line of a VMA."""
+    return f"Referenced: {number + 1:8} kB\nProtectionKey: {number}\nVmFlags: f{number} \n".encode()
+
+
 class Made:
     """Address spaces folded, and their pages counted."""
 
@@ -102,8 +109,8 @@ class Made:
         for number in self.kept:
             vmas, words = self.spaces[number]
             text = b"".join(fakeproc.maps_line(vma) for vma in vmas)
-            flags = {vma.start: f"f{number}" for vma in vmas[1:]}
-            pages.append(KeptPages(number, parse_maps(text), runs_of(words), flags))
+            said = parse_smaps(b"".join(fakeproc.maps_line(vma) + smaps_of(number) for vma in vmas[1:]))
+            pages.append(KeptPages(number, parse_maps(text), runs_of(words), said))
         return mapping_facts(
             self.ownership, self.rows, self.tabulated.new_of, self.tabulated.row_of_device, pages, PAGE
         )
@@ -162,11 +169,45 @@ def test_what_is_neither_a_frame_nor_a_slot() -> None:
     assert (len(facts), len(facts.vma), len(facts.swap_vma)) == (1, 0, 0)
 
 
-def test_flags_of_vmas() -> None:
+def test_the_kernels_own_figures() -> None:
     plan: Plan = [(0, 1, {}), (0, 1, {}), (5, 1, {})]
     facts = Made([plan, plan]).facts()
     # Those of the first VMA were not read.
     assert facts.vm_flags == [None, "f0", "f0", None, "f1", "f1"]
+    assert {name: column.tolist() for name, column in facts.kernel.items()} == {
+        "Referenced": [-1, 1024, 1024, -1, 2048, 2048],
+        "ProtectionKey": [-1, 0, 0, -1, 1, 1],
+    }
+
+
+OLD = Vma(16, 4, "rw-p", 0x3000, (8, 1), 77, b"/lib/a")
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        replace(OLD, first=17, pages=3),
+        replace(OLD, pages=5),
+        replace(OLD, perms="r--p"),
+        replace(OLD, offset=0x4000),
+        replace(OLD, inode=78),
+        replace(OLD, name=b"/lib/a (deleted)"),
+    ],
+)
+def test_a_vma_that_changed_before_smaps_was_read_is_unknown(now: Vma) -> None:
+    """Its figures would be those of another memory than was walked."""
+    made = Made([])
+    none = np.zeros(0, np.uint64)
+    runs = PageRuns(none, none, none.astype(np.uint32))
+
+    def read(vma: Vma) -> MappingFacts:
+        said = parse_smaps(fakeproc.maps_line(vma) + b"Size: 16 kB\nRss: 4 kB\nVmFlags: rd\n")
+        pages = [KeptPages(0, parse_maps(fakeproc.maps_line(OLD)), runs, said)]
+        return mapping_facts(made.ownership, made.rows, made.tabulated.new_of, {}, pages, PAGE)
+
+    same, other = read(OLD), read(now)
+    assert (same.vm_flags, same.kernel["Rss"].tolist()) == (["rd"], [4096])
+    assert (other.vm_flags, other.kernel) == ([None], {})
 
 
 def test_a_heap_of_huge_pages_is_taken_apart_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,7 +153,7 @@ def test_what_is_said_of_a_process(made: Injecting) -> None:
     assert (space.pid, space.uid, space.cgroup, space.cmdline) == (3, 30, "/c3", "/usr/bin/worker")
     assert space.vss == (PAGES // 2 + PAGES + 2) * PAGE
     assert space.whole
-    assert (space.vmas, space.runs, space.vm_flags) == (None, None, None)
+    assert (space.vmas, space.runs, space.smaps) == (None, None, None)
 
 
 @pytest.mark.parametrize("name", ["status", "cmdline", "cgroup"])
@@ -202,16 +202,16 @@ def test_mappings_of_some(made: Injecting) -> None:
     assert [space.pid for space in done.spaces if space.vmas is not None and space.runs is not None] == [2, 5]
 
 
-def test_flags_of_vmas_are_read_where_they_are_kept(made: Injecting) -> None:
+def test_smaps_is_read_where_mappings_are_kept(made: Injecting) -> None:
     done = Done(made, mappings=[2], vm_flags=True)
-    assert [space.vm_flags is not None for space in done.spaces] == [False, True, False, False, False]
-    flags = done.spaces[1].vm_flags
-    assert flags is not None
-    assert sorted(flags) == [16 * PAGE, 4096 * PAGE, 9000 * PAGE]
-    assert all("rd" in codes.split() for codes in flags.values())
+    assert [space.smaps is not None for space in done.spaces] == [False, True, False, False, False]
+    said = done.spaces[1].smaps
+    assert said is not None
+    assert [vma.start for vma in said] == [16 * PAGE, 4096 * PAGE, 9000 * PAGE]
+    assert all("rd" in vma.vm_flags for vma in said)
     made.on[2, "smaps"] = failing(errno.EACCES)
     refused = Done(made, mappings=[2], vm_flags=True).spaces[1]
-    assert (refused.vm_flags, refused.whole) == (None, True)
+    assert (refused.smaps, refused.whole) == (None, True)
 
 
 # In the way
