@@ -15,16 +15,16 @@ from pagewalk.groups import Selection
 from pagewalk.pagemap import CHUNK
 from pagewalk.plan import Plan
 from pagewalk.procfs import ProcFS
+from pagewalk.questions.machine import OfMachine
+from pagewalk.questions.processes import OfProcesses
 from pagewalk.table import Table
-from pagewalk.views import balance, charge, gap, group, kind, mapping, node, process, use
-from pagewalk.views import cgroup as cgroup_view
-from pagewalk.views import sharing as sharing_view
+from pagewalk.views import gap
 from pagewalk.walker import walk_machine
 
 __all__ = ["Snapshot", "walk"]
 
 
-class Snapshot:
+class Snapshot(OfProcesses, OfMachine):
     """The owners of every mapped page at one time. Immutable.
 
     Parameters
@@ -82,192 +82,6 @@ class Snapshot:
             A pid that was not read, a bad regular expression, an unknown user.
         """
         return groups.select(self.facts.spaces, pids, programs, users, cgroups, trees)
-
-    def processes(self, select: Selection | None = None, nodes: bool = False) -> Table:
-        """Resident, proportional and unique set of every address space, in bytes.
-
-        Parameters
-        ----------
-        select : Selection, optional
-            Which to show; owners are counted over all.
-        nodes : bool
-            Add columns ``node0``, ``node1``, ...: the part of ``rss`` on each NUMA node.
-
-        Returns
-        -------
-        Table
-            One row an address space, by pid.
-
-        Raises
-        ------
-        PagewalkError
-            Nodes were asked for, and the walk did not tell them (``walk(nodes=True)``).
-        """
-        return process.processes(self.facts, select, nodes)
-
-    def programs(self, select: Selection | None = None) -> Table:
-        """Figures of programs (processes of one name), a frame counted once in each.
-
-        Parameters
-        ----------
-        select : Selection, optional
-            Which address spaces to group.
-
-        Returns
-        -------
-        Table
-            One row a program.
-        """
-        return group.programs(self.facts, select)
-
-    def users(self, select: Selection | None = None) -> Table:
-        """Figures of users, a frame counted once in each.
-
-        Parameters
-        ----------
-        select : Selection, optional
-            Which address spaces to group.
-
-        Returns
-        -------
-        Table
-            One row a user.
-        """
-        return group.users(self.facts, select)
-
-    def mappings(self, pid: int | None = None, select: Selection | None = None) -> Table:
-        """Figures of every mapping; they add up to those of the process.
-
-        Parameters
-        ----------
-        pid : int, optional
-            Those of this process only.
-        select : Selection, optional
-            Those of these address spaces only.
-
-        Returns
-        -------
-        Table
-            One row a VMA, by pid and address.
-
-        Raises
-        ------
-        PagewalkError
-            The walk kept no mappings (``walk(mappings=True)``), or the pid was not read.
-        """
-        return mapping.mappings(self.facts, pid, select)
-
-    def sharing(self, select: Selection | None = None, limit: int | None = None) -> Table:
-        """Who shares with whom: owner sets by bytes, the largest first.
-
-        Parameters
-        ----------
-        select : Selection, optional
-            Only sets with an owner among these.
-        limit : int, optional
-            Only so many.
-
-        Returns
-        -------
-        Table
-            One row an owner set.
-        """
-        return sharing_view.sharing(self.facts, select, limit)
-
-    def kinds(self) -> Table:
-        """Mapped memory by what it is: anonymous, file, shared memory, and what no rss counts.
-
-        Returns
-        -------
-        Table
-            One row a kind.
-        """
-        return kind.kinds(self.facts)
-
-    def uses(self) -> Table:
-        """Where all of RAM went: every frame by its use and its state, beside the kernel's own figures.
-
-        Returns
-        -------
-        Table
-            One row a use; they add up to System RAM.
-
-        Raises
-        ------
-        PagewalkError
-            The walk did not read all of RAM (``walk(frames="all")``).
-        """
-        return use.uses(self.facts)
-
-    def balance(self) -> Table:
-        """What lies between our figures and the kernel's, by name.
-
-        Returns
-        -------
-        Table
-            Parts of the kernel's memory, of anonymous memory, and of RAM down to MemTotal.
-
-        Raises
-        ------
-        PagewalkError
-            The walk did not read all of RAM.
-        """
-        return balance.balance(self.facts)
-
-    def nodes(self) -> Table:
-        """Nodes and zones: what their frames are used for, and how their free memory is cut up.
-
-        Returns
-        -------
-        Table
-            One row a zone with memory.
-
-        Raises
-        ------
-        PagewalkError
-            The walk did not read all of RAM.
-        """
-        return node.nodes(self.facts)
-
-    def cgroups(self, depth: int | None = None) -> Table:
-        """Cgroups: what is charged to each, what its processes use, and where the two part.
-
-        Parameters
-        ----------
-        depth : int, optional
-            Count cgroups deeper than this (the root is 0) with their ancestor at it.
-
-        Returns
-        -------
-        Table
-            One row a cgroup; ``charged`` adds up to all charged frames.
-
-        Raises
-        ------
-        PagewalkError
-            The walk did not read all of RAM (``walk(frames="all")``).
-        """
-        return cgroup_view.cgroups(self.facts, depth)
-
-    def charges(self, depth: int | None = None) -> Table:
-        """Who is charged for what others use: bytes by cgroup charged and cgroups that map, the largest first.
-
-        Parameters
-        ----------
-        depth : int, optional
-            Count cgroups deeper than this (the root is 0) with their ancestor at it.
-
-        Returns
-        -------
-        Table
-            One row a pair; they add up to all charged frames.
-
-        Raises
-        ------
-        PagewalkError
-            The walk did not read all of RAM.
-        """
-        return charge.charges(self.facts, depth)
 
     def coverage(self) -> dict[str, int]:
         """Return what was read and what of it the kernel's own counts confirm.

@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import pagewalk
-from pagewalk import PagewalkError, PermissionRequired, Snapshot, Table, Unsupported, snapshot
-from pagewalk.views import gap, group, kind, mapping, process
-from pagewalk.views import sharing as sharing_view
+from pagewalk import PagewalkError, PermissionRequired, Snapshot, Unsupported, snapshot
+from pagewalk.views import gap
 from smallhost import host, walked
 
 PAGE = 4096
-# Each question with the view that answers it.
-QUESTIONS: dict[str, Callable[[Snapshot], tuple[Table, Table]]] = {
-    "processes": lambda snap: (snap.processes(), process.processes(snap.facts)),
-    "programs": lambda snap: (snap.programs(), group.programs(snap.facts)),
-    "users": lambda snap: (snap.users(), group.users(snap.facts)),
-    "mappings": lambda snap: (snap.mappings(), mapping.mappings(snap.facts)),
-    "sharing": lambda snap: (snap.sharing(), sharing_view.sharing(snap.facts)),
-    "kinds": lambda snap: (snap.kinds(), kind.kinds(snap.facts)),
-    "gaps": lambda snap: (snap.gaps(), gap.gaps(snap.facts.gaps)),
-}
 
 
 @pytest.fixture(scope="module")
 def snap() -> Snapshot:
     return walked(mappings=True)
-
-
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_a_question_is_a_view(snap: Snapshot, question: str) -> None:
-    said, viewed = QUESTIONS[question](snap)
-    assert said.columns == viewed.columns
-    assert said.to_dicts() == viewed.to_dicts()
-
-
-def test_selections_and_limits_are_handed_on(snap: Snapshot) -> None:
-    chosen = snap.select(programs=["redis"])
-    assert len(chosen) == 1
-    assert snap.processes(chosen)["pid"].tolist() == [20]
-    assert snap.programs(chosen)["name"].tolist() == ["redis"]
-    assert snap.users(chosen)["processes"].tolist() == [1]
-    assert set(snap.mappings(select=chosen)["pid"].tolist()) == {20}
-    assert set(snap.mappings(20)["pid"].tolist()) == {20}
-    assert [row["owners"] for row in snap.sharing(chosen, limit=1).to_dicts()] == [[10, 11, 20]]
 
 
 def test_a_selection_by_each_kind(snap: Snapshot) -> None:
@@ -71,15 +41,16 @@ def test_a_wrong_selection_is_one_line(snap: Snapshot, wrong: dict[str, Any]) ->
     assert "\n" not in str(caught.value)
 
 
-def test_what_the_walk_did_not_ask_for(snap: Snapshot) -> None:
-    """Each says how to ask for it."""
-    for question in (snap.uses, snap.balance, snap.nodes, snap.cgroups, snap.charges):
-        with pytest.raises(PagewalkError, match=r"walk\(frames='all'\)"):
-            question()
-    with pytest.raises(PagewalkError, match=r"walk\(nodes=True\)"):
-        snap.processes(nodes=True)
-    with pytest.raises(PagewalkError, match=r"walk\(mappings=True\)"):
-        walked().mappings()
+def test_gaps_are_a_view(snap: Snapshot) -> None:
+    assert snap.gaps().to_dicts() == gap.gaps(snap.facts.gaps).to_dicts()
+
+
+def test_a_selection_of_all_that_descends_from_one() -> None:
+    snap = walked()
+    parent = int(snap.facts.spaces.ppid[0])
+    with pytest.raises(PagewalkError, match=f"pid {parent}"):
+        snap.select(trees=[parent])
+    assert snap.processes(snap.select(trees=[10]))["pid"].tolist() == [10]
 
 
 def test_the_sum_of_shares_is_the_mapped_memory(snap: Snapshot) -> None:
@@ -121,6 +92,9 @@ def test_a_root_is_a_proc_like_any_other() -> None:
         ({"chunk": 0}, "at least 1"),
         ({"chunk": -5}, "at least 1"),
         ({"threads": 0}, "at least 1"),
+        ({"freed": True, "pids": [20]}, "a walk of all processes"),
+        ({"freed": True, "cgroups": ["/web"]}, "a walk of all processes"),
+        ({"pfns": [20], "mappings": [20]}, "pfns needs the pages of all processes"),
     ],
 )
 def test_a_wrong_wish_is_one_line(options: dict[str, Any], reason: str) -> None:

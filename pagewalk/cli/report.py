@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 from pagewalk.cli.arrange import balance_section, check_columns, column_list, section_of
 from pagewalk.cli.choosing import OPTIONS, is_chosen
-from pagewalk.cli.exits import Exit, Stop, say
-from pagewalk.cli.output import MACHINE, check_new_file, colors_of, destination, renderer, screen_size
-from pagewalk.cli.remarks import count, coverage_line, gap_lines, heading, with_gap
+from pagewalk.cli.exits import Exit, Stop
+from pagewalk.cli.output import MACHINE
+from pagewalk.cli.remarks import coverage_line, heading, with_gap
 from pagewalk.cli.report_options import options
 from pagewalk.cli.summary import summary_sections
 from pagewalk.cli.views import DEEP, VIEWS, Question
 from pagewalk.cli.walks import take_walk
 from pagewalk.cli.wishes import Wishes
-from pagewalk.render.screen import Screen, Section, Style
+from pagewalk.cli.writing import finish, settle_format
+from pagewalk.render.screen import Screen, Section
 
 if TYPE_CHECKING:
     from pagewalk.snapshot import Snapshot
@@ -52,24 +53,12 @@ def run(arguments: list[str]) -> int:
         screen, gaps = kernel_answer(args, wishes)
     else:
         screen, gaps = walked_answer(args, wishes)
-    write(screen, args)
-    # A screen has them at its foot, JSON in itself.
-    if not args.quiet and args.format not in ("text", "json"):
-        for remark in screen.remarks:
-            say(remark)
-    if args.verbose:
-        for line in gap_lines(gaps):
-            say(line)
-    if args.strict and len(gaps):
-        say(f"{count(len(gaps), 'gap')} under --strict, so exit {Exit.GAPS:d}; -v says what could not be seen")
-        return Exit.GAPS
-    return Exit.OK
+    return finish(screen, gaps, args)
 
 
 def settle(args: Namespace) -> None:
     """Fill in what depends on other options."""
-    is_terminal = args.output is None and sys.stdout is not None and sys.stdout.isatty()
-    args.format = args.format or ("text" if is_terminal else "plain")
+    settle_format(args)
     # A selection asks about processes: the whole machine by kinds is no answer to it.
     args.by = args.by or ("process" if args.kernel_pss or is_chosen(args) else "summary")
     named = [*([args.sort] if args.sort else []), *(args.columns or [])]
@@ -102,8 +91,6 @@ def check(args: Namespace, selection: Wishes) -> None:
             Exit.USAGE, f"-t is for people; a row of totals among the rows of {args.format} would be counted twice"
         )
     check_scope(args, selection)
-    if args.output is not None:
-        check_new_file(args.output, args.force)
 
 
 def check_scope(args: Namespace, selection: Wishes) -> None:
@@ -175,18 +162,3 @@ def need_rows(sections: Sequence[Section], by: str, wishes: Wishes) -> None:
     if wishes:
         raise Stop(Exit.NOTHING, f"no {'cgroup' if by == 'cgroup' else 'process'} matches {wishes}")
     raise Stop(Exit.NOTHING, "no memory is charged to any cgroup here" if by in DEEP else f"nothing to show by {by}")
-
-
-def write(screen: Screen, args: Namespace) -> None:
-    """Write the answer where it is to go."""
-    with destination(args.output, args.force, args.format in MACHINE) as out:
-        columns, lines = screen_size(out)
-        style = Style(
-            width=columns,
-            height=lines if out.isatty() else None,
-            colors=colors_of(out, args.color),
-            exact=args.bytes,
-            header=not args.no_header,
-        )
-        renderer(args.format)(screen, style, out)
-        out.flush()

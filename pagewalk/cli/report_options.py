@@ -6,8 +6,8 @@ from argparse import Action, ArgumentTypeError, _ArgumentGroup
 
 from pagewalk.cli.choosing import add_choice
 from pagewalk.cli.options import Parser, number, positive
-from pagewalk.cli.output import FORMATS
 from pagewalk.cli.views import VIEWS
+from pagewalk.cli.writing import add_walking, add_writing
 
 __all__ = ["options"]
 
@@ -64,27 +64,9 @@ def options() -> Parser:
             "--kernel-pss", action="store_true", help="no walk, no root: the kernel's estimate (smaps_rollup)"
         ),
     ]
-    how = parser.add_argument_group("how it is written")
-    mirrored.append(
-        how.add_argument(
-            "-f",
-            "--format",
-            choices=tuple(FORMATS),
-            metavar="FORMAT",
-            help="text (the default on a terminal), plain (the default elsewhere), json, ndjson, csv",
-        )
-    )
-    how.add_argument("-o", "--output", metavar="FILE", help="write a new file instead of stdout")
-    how.add_argument("--force", action="store_true", help="let -o replace a file")
-    mirrored += [
-        how.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours of text"),
-        how.add_argument("-q", "--quiet", action="store_true", help="no remarks and no progress on stderr"),
-        how.add_argument("-v", "--verbose", action="store_true", help="say on stderr what could not be read, and why"),
-        how.add_argument("--threads", metavar="N", type=positive, help="threads that read (default: by the machine)"),
-        how.add_argument("--strict", action="store_true", help="exit 4 if anything could not be read"),
-    ]
+    how = add_writing(parser)
+    add_walking(how, parser)
     how.add_argument("-V", "--version", action="store_true", help="versions, and no report")
-    how.add_argument("-h", "--help", action="help", help="this text")
     for action in mirrored:
         parser.mirror(action)
     return parser
@@ -113,8 +95,6 @@ def shown(show: _ArgumentGroup) -> list[Action]:
             help="count cgroups deeper than N (the root is 0) with their ancestor there",
         ),
         show.add_argument("--nodes", action="store_true", help="process: columns node0, node1, ... of NUMA nodes"),
-        show.add_argument("-b", "--bytes", action="store_true", help="bytes as integers, not KiB, MiB, GiB"),
-        show.add_argument("-H", "--no-header", action="store_true", help="no header"),
     ]
 
 
