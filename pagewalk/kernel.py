@@ -40,6 +40,7 @@ class KernelEstimate:
         programs: Sequence[str] = (),
         users: Sequence[str] = (),
         cgroups: Sequence[str] = (),
+        trees: Sequence[int] = (),
     ) -> Selection:
         """Choose address spaces, as `Snapshot.select` does.
 
@@ -53,13 +54,15 @@ class KernelEstimate:
             User names or numbers.
         cgroups : sequence of str
             Paths of cgroups; those below them are meant too.
+        trees : sequence of int
+            Process IDs: these and all that descend from them, beside those of ``pids``.
 
         Returns
         -------
         Selection
             To hand to `processes`.
         """
-        return groups.select(self._estimate.spaces, pids, programs, users, cgroups)
+        return groups.select(self._estimate.spaces, pids, programs, users, cgroups, trees)
 
     def processes(self, select: Selection | None = None) -> Table:
         """What smaps_rollup says of every process that may be read; what it does not say is unknown.

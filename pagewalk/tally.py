@@ -240,6 +240,20 @@ class Labelled:
         native.up_the_trie(self.sets.parent, self.sets.space, self.sets.times, per_set, once, often)
         return Sums(tuple(columns), once, often)
 
+    def pairs(self, columns: dict[str, Ints]) -> Ints:
+        """Sum columns of the rows of frames, none negative, up by pairs of labels that own them, whoever else does.
+
+        Returns
+        -------
+        ndarray of int64, shape (labels * (labels - 1) / 2, len(columns))
+            Row ``a * (a - 1) / 2 + b`` is of the labels a and b, a > b.
+        """
+        per_set = np.zeros((len(self.sets), len(columns)), np.int64)
+        native.add_rows(np.ascontiguousarray(self.of_row), np.stack(list(columns.values()), axis=1), per_set)
+        sums = np.zeros((self.labels * (self.labels - 1) // 2, len(columns)), np.int64)
+        native.add_pairs(self.sets.parent, self.sets.space, per_set, sums, self.labels)
+        return sums
+
 
 def hidden_share(table: FactTable, page_size: int) -> Shares:
     """Return what the hidden owners have of the frames in rss, shape (1,)."""

@@ -130,3 +130,52 @@ def times_on_path(
             while node and label[node] != labels[i]:
                 node = parent[node]
             out[i] = times[node] if node else 0
+
+
+def add_pairs(
+    const uint32_t[::1] parent not None,
+    const uint32_t[::1] label not None,
+    int64_t[:, ::1] weights not None,
+    int64_t[:, ::1] sums not None,
+    Py_ssize_t labels,
+):
+    """Sum what two labels' sets hold, for every two: row ``a * (a - 1) / 2 + b`` of ``sums`` is of a and b, a > b.
+
+    ``weights`` holds each set's own, none negative, and is overwritten with the sum over the sets below it: two
+    labels meet in a set where the second of them joins the path, and share what is there and below. So a beginning
+    that many paths have is walked once, where adding up set by set would walk it for each of them.
+    """
+    cdef Py_ssize_t node, k, row, n = weights.shape[1]
+    cdef Py_ssize_t n_sets = parent.shape[0]
+    cdef int64_t a, b
+    cdef uint32_t up
+    cdef bint there, twice = False
+    if label.shape[0] != n_sets or weights.shape[0] != n_sets:
+        raise ValueError("the columns of the owner sets differ in length")
+    # The square root of what an index can be: the product below must not overflow.
+    if not 0 <= labels < 1 << 31 or sums.shape[0] != labels * (labels - 1) // 2 or sums.shape[1] != n:
+        raise ValueError("the sums are not those of every two labels")
+    for node in range(1, n_sets):
+        if parent[node] >= <uint64_t>node or label[node] >= <uint64_t>labels:
+            raise ValueError("an owner set comes before its parent, or its label is beyond the sums")
+    with nogil:
+        for node in range(n_sets - 1, 0, -1):
+            there = False
+            up = parent[node]
+            for k in range(n):
+                there = there or weights[node, k] != 0
+                if up:
+                    weights[up, k] += weights[node, k]
+            while there and up:
+                a, b = label[node], label[up]
+                if a < b:
+                    a, b = b, a
+                if a == b:
+                    twice = True
+                    break
+                row = a * (a - 1) // 2 + b
+                for k in range(n):
+                    sums[row, k] += weights[node, k]
+                up = parent[up]
+    if twice:
+        raise ValueError("an owner is twice in an owner set")

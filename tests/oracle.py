@@ -10,11 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
+from typing import TypeVar
 
 from model import PAGE, RESIDENT, Fate, Frame, Kind, Machine, Present, Process, Swapped, Vma
 
 Figures = dict[str, Fraction]
 Slot = tuple[int, int]
+Label = TypeVar("Label")
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,21 @@ class Oracle:
             )
             for owners, pfns in frames.items()
         }
+
+    def pairs(self, groups: dict[Label, set[int]]) -> dict[frozenset[Label], Counter[Kind]]:
+        """Frames of every two groups, by kind: those that both own; of a group with itself those that it has alone."""
+        found = {frozenset([label]): self._of_kinds(self._alone(members)) for label, members in groups.items()}
+        for one, other in combinations(groups, 2):
+            both = [pfn for pfn in self.resident if self.owners[pfn] & groups[one] and self.owners[pfn] & groups[other]]
+            if both:
+                found[frozenset([one, other])] = self._of_kinds(both)
+        return found
+
+    def _alone(self, members: set[int]) -> list[int]:
+        return [pfn for pfn in self.resident if self._is_unique(pfn, members)]
+
+    def _of_kinds(self, pfns: list[int]) -> Counter[Kind]:
+        return Counter(self.frame(pfn).kind for pfn in pfns)
 
     def coverage(self) -> dict[str, int]:
         """How far what was seen explains what the kernel counts."""

@@ -146,9 +146,9 @@ class TestSelect:
     def test_asks_the_snapshot(self) -> None:
         snapshot = FakeSnapshot()
         wishes(pid=[7], program=["a"], user=["0"], cgroup=["/c"]).select(snapshot)  # type: ignore[arg-type]
-        assert snapshot.selected == {"pids": [7], "programs": ["a"], "users": ["0"], "cgroups": ["/c"]}
+        assert snapshot.selected == {"pids": [7], "programs": ["a"], "users": ["0"], "cgroups": ["/c"], "trees": []}
         wishes(tree=[7, 8]).select(snapshot)  # type: ignore[arg-type]
-        assert snapshot.selected == {"pids": [], "trees": [7, 8], "programs": [], "users": [], "cgroups": []}
+        assert snapshot.selected == {"pids": [], "programs": [], "users": [], "cgroups": [], "trees": [7, 8]}
 
     def test_nobody_of_that_number(self) -> None:
         with pytest.raises(Stop, match="no address space was read for pid 99999") as stop:

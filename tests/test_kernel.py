@@ -73,6 +73,8 @@ def test_a_selection_is_of_the_same_words(estimate: KernelEstimate) -> None:
     assert [row["pid"] for row in estimate.processes(estimate.select(cgroups=["/a/b"]))] == [10]
     assert [row["pid"] for row in estimate.processes(estimate.select(pids=[30]))] == [20]
     assert [row["pid"] for row in estimate.processes(estimate.select(programs=["other"], users=["0"]))] == [10]
+    assert [row["pid"] for row in estimate.processes(estimate.select(trees=[30], pids=[10]))] == [10, 20]
+    assert [row["pid"] for row in estimate.processes(estimate.select(trees=[30]))] == [20]
     assert len(estimate.processes(estimate.select(cgroups=["/nowhere"]))) == 0
     with pytest.raises(PagewalkError, match="40"):
         estimate.select(pids=[40])

@@ -23,6 +23,7 @@ def zeros(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
 def test_arrays_of_another_kind_are_refused() -> None:
     refuses_spoiled(native.add_rows, [U4, WEIGHTS, WEIGHTS.copy()], written=[2])
     refuses_spoiled(native.up_the_trie, [U4, U4, U4, WEIGHTS.copy(), zeros(2, 3), zeros(2, 3)], written=[3, 4, 5])
+    refuses_spoiled(native.add_pairs, [U4, u4(0, 2), WEIGHTS.copy(), zeros(3, 3), 3], written=[2, 3])
     slots, keys = np.zeros(4, np.uint32), np.zeros((2, 3), np.uint64)
     refuses_spoiled(native.regroup, [U4, U4, U4, I8, U4.copy(), slots, keys, False], written=[4, 5, 6])
     refuses_spoiled(native.times_on_path, [U4, U4, U4, U4, U4, I8.copy()], written=[5])
@@ -115,3 +116,44 @@ def test_a_set_that_is_not_there_is_refused() -> None:
         asked, labels = (np.zeros(n, np.uint32) for n in lengths[:2])
         with pytest.raises(ValueError, match="differ in length"):
             native.times_on_path(U4, U4, U4, asked, labels, zeros(lengths[2]))
+
+
+def test_pairs_meet_where_the_second_joins() -> None:
+    """Sets 0; 0,1; 0,1,2; 0,2 with 1, 10, 100, 1000 frames."""
+    weights = np.array([[0, 0], [1, 5], [10, 0], [100, 0], [1000, 0]], np.int64)
+    sums = zeros(3, 2)
+    native.add_pairs(u4(0, 0, 1, 2, 1), u4(0, 0, 1, 2, 2), weights, sums, 3)
+    assert sums.tolist() == [[110, 0], [1100, 0], [100, 0]]
+    assert weights.tolist() == [[0, 0], [1111, 5], [110, 0], [100, 0], [1000, 0]]
+
+
+def test_pairs_are_added_to_what_is_there_whichever_comes_first() -> None:
+    sums = np.array([[7]], np.int64)
+    for first, second in ((0, 1), (1, 0)):
+        native.add_pairs(u4(0, 0, 1), u4(0, first, second), np.array([[0], [1], [10]], np.int64), sums, 2)
+    assert sums.tolist() == [[27]]
+
+
+def test_no_pairs_of_nobody_and_of_one() -> None:
+    native.add_pairs(u4(), u4(), zeros(0, 3), zeros(0, 3), 0)
+    native.add_pairs(u4(0, 0), u4(0, 0), np.ones((2, 1), np.int64), zeros(0, 1), 1)
+
+
+def test_pairs_without_room_are_refused() -> None:
+    path = u4(0, 0, 1), u4(0, 0, 1)
+    for labels, sums in ((2, (2, 1)), (3, (1, 1)), (2, (1, 2)), (-1, (1, 1)), (1 << 31, (1, 1)), (1 << 33, (0, 1))):
+        with pytest.raises(ValueError, match="not those of every two labels"):
+            native.add_pairs(*path, zeros(3, 1), zeros(*sums), labels)
+    with pytest.raises(ValueError, match="beyond the sums"):
+        native.add_pairs(u4(0, 0, 1), u4(0, 0, 2), zeros(3, 1), zeros(1, 1), 2)
+    for columns in ((u4(0, 0), path[1], zeros(3, 1)), (*path, zeros(2, 1)), (path[0], u4(0, 0), zeros(3, 1))):
+        with pytest.raises(ValueError, match="differ in length"):
+            native.add_pairs(*columns, zeros(1, 1), 2)
+
+
+def test_pairs_of_a_trie_that_is_none_are_refused() -> None:
+    for parent in ((0, 1), (0, 7), (0, 2**32 - 1)):
+        with pytest.raises(ValueError, match="before its parent"):
+            native.add_pairs(u4(*parent), U4, zeros(2, 1), zeros(1, 1), 2)
+    with pytest.raises(ValueError, match="twice in an owner set"):
+        native.add_pairs(u4(0, 0, 1), u4(0, 1, 1), np.ones((3, 1), np.int64), zeros(1, 1), 2)

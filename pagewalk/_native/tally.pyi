@@ -28,3 +28,10 @@ def times_on_path(
     labels: NDArray[np.uint32],
     out: NDArray[np.int64],
 ) -> None: ...
+def add_pairs(
+    parent: NDArray[np.uint32],
+    label: NDArray[np.uint32],
+    weights: NDArray[np.int64],
+    sums: NDArray[np.int64],
+    labels: int,
+) -> None: ...

@@ -68,8 +68,9 @@ class Wishes:
             return None
         args = self.args
         try:
-            trees = {"trees": args.tree} if args.tree else {}
-            return answer.select(pids=args.pid, programs=args.program, users=args.user, cgroups=args.cgroup, **trees)
+            return answer.select(
+                pids=args.pid, programs=args.program, users=args.user, cgroups=args.cgroup, trees=args.tree
+            )
         except PagewalkError as error:
             named = {*args.pid, *args.tree}
             reasons = [line for line, pid in zip(*refusals(answer), strict=True) if pid in named]
