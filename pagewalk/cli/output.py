@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TextIO
+from typing import TextIO, cast
 
 from pagewalk.cli.exits import Exit, Stop
+from pagewalk.errors import PagewalkError
 from pagewalk.render.screen import Screen, Style
+from pagewalk.storage import newfile
 
 __all__ = ["FORMATS", "MACHINE", "check_new_file", "colors_of", "destination", "renderer", "screen_size"]
 
@@ -68,19 +69,9 @@ def colors_of(out: TextIO, wish: str) -> int:
 def check_new_file(path: str, force: bool) -> None:
     """Stop before a long walk if its answer could not be written to `path`."""
     try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        folder = os.path.dirname(path) or "."
-        if not os.path.isdir(folder):
-            raise Stop(Exit.FAILURE, f"-o {path}: no directory {folder!r}") from None
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise Stop(Exit.FAILURE, f"-o {path}: uid {os.geteuid()} may not write into {folder!r}") from None
-        return
-    if not stat.S_ISREG(found.st_mode):
-        # Renaming a file over /dev/stdout or /dev/null would take it away from everyone else.
-        raise Stop(Exit.FAILURE, f"-o {path}: not a regular file; leave -o out to write to a pipe or device")
-    if not force:
-        raise Stop(Exit.FAILURE, f"-o {path}: exists already; --force replaces it")
+        newfile.check_new_file(path, force, "--force")
+    except PagewalkError as error:
+        raise Stop(Exit.FAILURE, f"-o {error}") from error
 
 
 @contextmanager
@@ -104,35 +95,16 @@ def destination(path: str | None, force: bool, is_machine: bool) -> Iterator[Tex
     if path is None:
         yield standard_output(is_machine)
         return
-    import tempfile
-
-    check_new_file(path, force)
-    folder, name = os.path.split(path)
-    # mkstemp makes it 0600: command lines and addresses are nobody else's business.
-    fd, aside = tempfile.mkstemp(prefix=f".{name}.", dir=folder or ".")
     try:
-        with open(fd, "w", encoding="utf-8", errors="backslashreplace", newline="") as out:
-            give_to_caller(fd)
-            yield out
-            out.flush()
-            os.fsync(fd)
-        give_name(aside, path, force)
-    finally:
-        if os.path.lexists(aside):
-            os.unlink(aside)
+        with newfile.new_file(path, force, "--force", text_file) as out:
+            yield cast(TextIO, out)
+    except PagewalkError as error:
+        raise Stop(Exit.FAILURE, f"-o {error}") from error
 
 
-def give_name(aside: str, path: str, force: bool) -> None:
-    """Let the finished file appear under its name, whole."""
-    if not force:
-        try:
-            os.link(aside, path)  # unlike rename, fails if someone made the file meanwhile
-            return
-        except FileExistsError as error:
-            raise Stop(Exit.FAILURE, f"-o {path}: exists already; --force replaces it") from error
-        except OSError:
-            check_new_file(path, force)  # a file system without links
-    os.replace(aside, path)
+def text_file(fd: int) -> TextIO:
+    """Return a file descriptor as a stream of UTF-8 that cannot fail on a character."""
+    return open(fd, "w", encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def standard_output(is_machine: bool) -> TextIO:
@@ -143,10 +115,3 @@ def standard_output(is_machine: bool) -> TextIO:
     if hasattr(out, "reconfigure"):
         out.reconfigure(encoding="utf-8" if is_machine else None, errors="backslashreplace")
     return out
-
-
-def give_to_caller(fd: int) -> None:
-    """Under sudo, let the file belong to the user who called it."""
-    owner, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
-    if os.geteuid() == 0 and owner.isdecimal() and group.isdecimal():
-        os.fchown(fd, int(owner), int(group))

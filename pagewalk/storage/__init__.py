@@ -1,0 +1,1 @@
+"""The snapshot file: facts as arrays in a zip archive that numpy.load opens too."""
