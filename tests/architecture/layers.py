@@ -27,6 +27,7 @@ RANKS: Mapping[str, float] = {
     "groups": 4,
     "accounts": 4,
     "pages": 4.5,  # of the same pages as the mappings, one by one
+    "folios": 4.6,  # pages by the folio they lie in
     "objects": 4.7,  # pages by the nameless file they are of
     "mappings": 4,  # what tally is for whole address spaces, for single VMAs
     "reading": 4,  # listing, vmas, pagemap and ownership joined: address spaces read in threads, folded in order
@@ -45,6 +46,7 @@ RANKS: Mapping[str, float] = {
     "held": 3.5,  # reads what vmas names
     "listing": 3,
     "smaps": 3,
+    "residence": 3,
     "shares": 3,
     "procfs": 2,
     "threads": 2,
