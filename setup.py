@@ -33,6 +33,8 @@ NOUNS = {
     "ownership": ["pw_intern.c"],
     "frames": ["pw_io.c", "pw_folio.c", "pw_intern.c"],
     "tally": ["pw_intern.c"],
+    "residence": ["pw_io.c", "pw_residence.c"],
+    "arrow": ["pw_arrow.c"],
 }
 
 compile_args = ["-std=c11", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter"]

@@ -44,6 +44,12 @@ cdef extern from "pw_folio.h" nogil:
     int pw_find_head(int fd_flags, uint64_t pfn, uint64_t *head, uint64_t *flags)
 
 
+cdef extern from "pw_residence.h" nogil:
+    ssize_t pw_resident_words(int fd, int fd_pagemap, uint64_t offset, size_t page_size, unsigned char *resident,
+                              uint64_t *words, size_t pages)
+    int pw_is_hugetlbfs(int fd)
+
+
 cdef extern from "pw_maps.h" nogil:
     struct pw_vmas:
         uint64_t *start
@@ -72,3 +78,40 @@ cdef extern from "pw_intern.h" nogil:
         size_t room
     int64_t pw_intern_key(pw_intern *table, uint64_t a, uint64_t b, uint64_t c)
     void pw_intern_rehash(pw_intern *table)
+
+
+cdef extern from "pw_arrow.h" nogil:
+    const int PW_ARROW_NULLABLE
+    struct pw_arrow_schema:
+        const char *format
+        const char *name
+        const char *metadata
+        int64_t flags
+        int64_t n_children
+        pw_arrow_schema **children
+        pw_arrow_schema *dictionary
+        void (*release)(pw_arrow_schema *schema) noexcept
+        void *private_data
+    struct pw_arrow_array:
+        int64_t length
+        int64_t null_count
+        int64_t offset
+        int64_t n_buffers
+        int64_t n_children
+        const void **buffers
+        pw_arrow_array **children
+        pw_arrow_array *dictionary
+        void (*release)(pw_arrow_array *array) noexcept
+        void *private_data
+    struct pw_arrow_stream:
+        void (*release)(pw_arrow_stream *stream) noexcept
+    struct pw_arrow_keeper:
+        void *kept
+        void (*let_go)(void *kept) noexcept
+    struct pw_arrow_source:
+        pw_arrow_keeper keeper
+        pw_arrow_array chunk
+        int (*new_schema)(void *kept, pw_arrow_schema *out) noexcept
+    void pw_arrow_release_schema(pw_arrow_schema *schema) noexcept
+    void pw_arrow_release_array(pw_arrow_array *array) noexcept
+    void pw_arrow_open(pw_arrow_stream *stream, pw_arrow_source *source) noexcept
