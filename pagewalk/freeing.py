@@ -15,7 +15,7 @@ from pagewalk.groups import Grouping
 from pagewalk.objects import ObjectFacts
 from pagewalk.tally import ANON, FILE, HUGETLB, SHMEM
 
-__all__ = ["Freeing", "freeing", "of_file"]
+__all__ = ["Freeing", "freed_column", "freeing", "of_file"]
 
 Ints = NDArray[np.int64]
 
@@ -56,6 +56,24 @@ class Freeing:
     def ram(self) -> Ints:
         """RAM that becomes free: all but swap, the pool of huge pages, and what may be in swap."""
         return self.anon + self.shmem + self.file + self.pgtable
+
+
+def freed_column(facts: Facts, grouping: Grouping) -> tuple[Ints, NDArray[np.bool_]]:
+    """Return the RAM that the end of each group would free, and where that is not known.
+
+    Parameters
+    ----------
+    facts : Facts
+        Of any walk.
+    grouping : Grouping
+        The groups.
+    """
+    n = len(grouping.names)
+    if facts.objects is None:
+        return np.zeros(n, np.int64), np.ones(n, bool)
+    unread = np.zeros(n + 1, bool)
+    unread[grouping.of_space[facts.spaces.pgtable < 0]] = True
+    return freeing(facts, grouping).ram, unread[:n]
 
 
 def of_file(facts: Facts) -> NDArray[np.bool_]:

@@ -19,6 +19,7 @@ __all__ = ["main"]
 
 VERBS = {
     "report": "who owns the memory of this machine (the default)",
+    "freed": "what ending a set of processes would free",
     "doctor": "what this machine, kernel and user allow",
 }
 

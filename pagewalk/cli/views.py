@@ -69,6 +69,8 @@ class View:
         The walk must keep mappings for it.
     whole_ram : bool
         The walk must read all of RAM for it.
+    freed : bool
+        The walk must look for what would be freed.
     numbered : tuple of str or None
         Of columns with a number: the name without it, the unit, and what they say.
     """
@@ -86,6 +88,7 @@ class View:
     labels: Mapping[str, str] = field(default_factory=dict)
     mappings: bool = False
     whole_ram: bool = False
+    freed: bool = False
     numbered: tuple[str, str, str] | None = None
 
     def columns(self) -> tuple[Column, ...]:
@@ -105,6 +108,7 @@ class View:
 
 
 FIGURES = "pss uss rss shared anon file shmem swap swap_pss swap_uss thp hugetlb ksm private"
+GROUP_FIGURES = "pss uss freed rss shared anon file shmem swap swap_pss swap_uss thp hugetlb ksm private"
 SPLIT = "private_clean private_dirty shared_clean shared_dirty"
 UNMAPPED = "dirty inactive active unevictable none"
 USES = "anon file shmem kernel slab pgtable hugetlb reserved zero poison offline"
@@ -126,28 +130,31 @@ VIEWS = {
         what="processes of one name, a frame counted once",
         module="group",
         ask=lambda snapshot, asked: snapshot.programs(asked.select),
-        shown=f"name processes {FIGURES} {SPLIT}",
-        wanted=f"name processes pss uss rss swap {FIGURES} {SPLIT}",
-        plain=f"processes {FIGURES} name",
+        shown=f"name processes {GROUP_FIGURES} {SPLIT}",
+        wanted=f"name processes pss uss freed rss swap {FIGURES} {SPLIT}",
+        plain=f"processes {FIGURES} freed name",
         labels={"name": "program", "processes": "procs"},
+        freed=True,
     ),
     "user": View(
         what="processes of one user, a frame counted once",
         module="group",
         ask=lambda snapshot, asked: snapshot.users(asked.select),
-        shown=f"name processes {FIGURES} {SPLIT}",
-        wanted=f"name processes pss uss rss swap {FIGURES} {SPLIT}",
-        plain=f"processes {FIGURES} name",
+        shown=f"name processes {GROUP_FIGURES} {SPLIT}",
+        wanted=f"name processes pss uss freed rss swap {FIGURES} {SPLIT}",
+        plain=f"processes {FIGURES} freed name",
         labels={"name": "user", "processes": "procs"},
+        freed=True,
     ),
     "cgroup": View(
         what="what each cgroup is charged for, and what its processes use",
         module="cgroup",
         ask=lambda snapshot, asked: snapshot.cgroups(depth=asked.depth),
-        shown=f"name processes charged {CHARGED} used charged_not_used used_not_charged rss uss {KERNELS} path",
-        wanted=f"name charged used charged_not_used used_not_charged processes rss uss {CHARGED} {KERNELS} path",
-        plain=f"charged used charged_not_used used_not_charged processes rss uss {CHARGED} {KERNELS} name path",
+        shown=f"name processes charged {CHARGED} used charged_not_used used_not_charged rss uss freed {KERNELS} path",
+        wanted=f"name charged used charged_not_used used_not_charged processes rss uss freed {CHARGED} {KERNELS} path",
+        plain=f"charged used charged_not_used used_not_charged processes rss uss {CHARGED} {KERNELS} freed name path",
         measure="charged",
+        freed=True,
         endings=("name", "path"),
         derive={"text": people.cgroups_by_name},
         labels={

@@ -61,6 +61,9 @@ def walk_options(args: Namespace, wishes: Wishes) -> dict[str, Any]:
     how: dict[str, Any] = {}
     if args.threads:
         how["threads"] = args.threads
+    # Of some processes alone it cannot be known: others may hold what they do.
+    if not args.alone and (args.by == "summary" or VIEWS[args.by].freed):
+        how["freed"] = True
     if args.by == "summary":
         # Of a selection nothing is said that needs all of RAM.
         return how if wishes else {**how, "frames": "all"}

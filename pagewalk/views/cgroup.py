@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from pagewalk.charging import Charging, charging
 from pagewalk.facts import Facts
+from pagewalk.freeing import freed_column
 from pagewalk.table import Column, Table, objects
 from pagewalk.tally import times_of
 from pagewalk.uses import ANON, FILE, SHMEM, uses_of
+from pagewalk.views.figures import FREED_COLUMN
 
 __all__ = ["COLUMNS", "cgroups"]
 
@@ -28,6 +30,7 @@ COLUMNS = (
     Column("used", "bytes", "the pss of its processes"),
     Column("rss", "bytes", "distinct frames that its processes map"),
     Column("uss", "bytes", "frames that only its processes map"),
+    FREED_COLUMN,
     Column("charged_not_used", "bytes", "charged to it, mapped only by processes elsewhere"),
     Column("used_not_charged", "bytes", "mapped by its processes, charged elsewhere"),
     Column("kernel_anon", "bytes", "the kernel's figure (memory.stat), without cgroups that have a row of their own"),
@@ -59,6 +62,7 @@ def cgroups(facts: Facts, depth: int | None = None) -> Table:
     n = len(found.paths)
     charged = _charged(facts, found)
     figures = facts.group_figures(found.grouping)
+    freed, unread = freed_column(facts, found.grouping)
     not_used, not_charged = _parted(facts, found)
     kernel = {name: [found.kernel(path, name) for path in found.paths] for name in _KERNEL}
     unknown = {f"kernel_{name}": np.array([f is None for f in column], bool) for name, column in kernel.items()}
@@ -75,11 +79,13 @@ def cgroups(facts: Facts, depth: int | None = None) -> Table:
         "used": figures["pss"],
         "rss": figures["rss"],
         "uss": figures["uss"],
+        "freed": freed,
         "charged_not_used": not_used * size,
         "used_not_charged": not_charged * size,
         **columns,
         "difference": ours * size - theirs,
     }
+    unknown["freed"] = unread
     unknown["difference"] = unknown["kernel_anon"] | unknown["kernel_file"] | unknown["kernel_shmem"]
     unknown["inode"] = np.array([inode is None for inode in inodes], bool)
     table = Table(COLUMNS, data, unknown)

@@ -9,7 +9,7 @@ from pagewalk.facts import Facts
 from pagewalk.table import Column
 from pagewalk.tally import FIGURES
 
-__all__ = ["FIGURE_COLUMNS", "GROUP_COLUMNS", "unknown_figures"]
+__all__ = ["FIGURE_COLUMNS", "FREED_COLUMN", "GROUP_COLUMNS", "unknown_figures"]
 
 _DOC = {
     "rss": "present pages, as the kernel's Rss: without hugetlb, the zero page and pages without a struct page",
@@ -42,6 +42,11 @@ _GROUP_DOC = {
 
 FIGURE_COLUMNS = tuple(Column(name, "bytes", _DOC[name]) for name in FIGURES)
 GROUP_COLUMNS = tuple(Column(name, "bytes", _GROUP_DOC.get(name, _DOC[name])) for name in FIGURES)
+FREED_COLUMN = Column(
+    "freed",
+    "bytes",
+    "RAM that their end frees: anonymous memory and nameless files that only they have, and page tables",
+)
 
 
 def unknown_figures(facts: Facts, rows: int) -> dict[str, NDArray[np.bool_]]:

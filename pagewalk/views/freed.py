@@ -32,7 +32,13 @@ FATES = (
     Column("fate", "text", "freed, or stays"),
     Column("kind", "text", "what it is"),
     Column("bytes", "bytes", "how much"),
-    Column("why", "text", "why it is freed, or stays"),
+    Column(
+        "why",
+        "text",
+        "freed: sole (only these own it), nameless (a file without a name that only these hold), pool (to that of huge"
+        " pages); stays: shared (others own it), hidden (owners that could not be read), held (others hold its file),"
+        " cache (until it is reclaimed), named (while its file does), segment (until it is removed)",
+    ),
     Column("name", "text", "the file or segment, where it is one"),
     Column("others", "list", "process IDs of others that own or hold it"),
 )
@@ -141,15 +147,11 @@ def _of_owners(
     for number in (ANON, FILE, SHMEM, HUGETLB):
         kind = seen & (table.kind == number)
         shared = kind & other
-        yield _Part(
-            STAYS, KINDS[number], _sum(facts, shared), "others own it too", "", _others(facts, selection, shared)
-        )
+        yield _Part(STAYS, KINDS[number], _sum(facts, shared), "shared", "", _others(facts, selection, shared))
         hidden = kind & ~other & (table.hidden > 0)
-        yield _Part(
-            STAYS, KINDS[number], _sum(facts, hidden), "hidden owners: processes that could not be read have it too"
-        )
+        yield _Part(STAYS, KINDS[number], _sum(facts, hidden), "hidden")
         alone = kind & ~other & (table.hidden == 0) & ~of
-        why = "goes back to the pool of huge pages" if number == HUGETLB else "only these own it"
+        why = "pool" if number == HUGETLB else "sole"
         yield _Part(FREED, KINDS[number], _sum(facts, alone), why)
 
 
@@ -159,7 +161,7 @@ def _of_objects(facts: Facts, selection: Selection, free: Freeing, alone: NDArra
     assert held is not None  # _one_group has raised
     mine = alone & (table.hidden == 0) & of_file(facts)
     nameless = np.zeros(len(table.frames), np.int64)
-    for number in range(len(held)):
+    for number in np.unique(held.object[mine[held.row]]).tolist():
         rows = (held.object == number) & mine[held.row]
         np.add.at(nameless, held.row[rows], held.frames[rows])
         for kind in (FILE, SHMEM, HUGETLB):
@@ -169,9 +171,9 @@ def _of_objects(facts: Facts, selection: Selection, free: Freeing, alone: NDArra
     # What is in no nameless file is in one with a name.
     left = np.where(mine, np.maximum(table.frames - nameless, 0), 0)
     for kind, why in (
-        (FILE, "stays in the page cache until it is reclaimed"),
-        (SHMEM, "lives on while its file does"),
-        (HUGETLB, "lives on while its file does"),
+        (FILE, "cache"),
+        (SHMEM, "named"),
+        (HUGETLB, "named"),
     ):
         yield _Part(STAYS, KINDS[kind], int(left[table.kind == kind].sum()), why)
 
@@ -181,23 +183,21 @@ def _fate_of_object(
 ) -> _Part:
     name = held.name[number]
     if free.group_of_object[number] >= 0:
-        return _Part(FREED, kind, frames, "only these hold it, and it has no name", name)
+        return _Part(FREED, kind, frames, "nameless", name)
     if held.dies[number]:
         holders = held.holder[held.held == number]
         others = tuple(sorted(facts.spaces.pids[space][0] for space in holders.tolist() if not selection.mask[space]))
-        return _Part(STAYS, kind, frames, "others hold it", name, others)
-    why = "a segment lives on until it is removed (ipcrm)" if name.startswith("/SYSV") else "its file has a name"
+        return _Part(STAYS, kind, frames, "held", name, others)
+    why = "segment" if name.startswith("/SYSV") else "named"
     return _Part(STAYS, kind, frames, why, name)
 
 
 def _not_frames(facts: Facts, free: Freeing) -> Iterator[_Part]:
     """Yield what is not counted in frames of the table."""
     size = facts.page_size
-    yield _Part(FREED, "pgtable", int(free.pgtable.sum()) // size, "their page tables")
-    yield _Part(FREED, "swap", int(free.swap.sum()) // size, "only these have these slots")
-    yield _Part(
-        FREED, "unmapped", int(free.unmapped.sum()) // size, "the rest of shared memory that ends, in RAM or in swap"
-    )
+    yield _Part(FREED, "pgtable", int(free.pgtable.sum()) // size, "sole")
+    yield _Part(FREED, "swap", int(free.swap.sum()) // size, "sole")
+    yield _Part(FREED, "unmapped", int(free.unmapped.sum()) // size, "nameless")
 
 
 def _sum(facts: Facts, rows: NDArray[np.bool_]) -> int:
@@ -208,8 +208,9 @@ def _others(facts: Facts, selection: Selection, rows: NDArray[np.bool_]) -> tupl
     """Return the lowest process IDs of all others that own frames of these rows."""
     sets, found, done = facts.table.sets, set[int](), set[int]()
     for number in np.unique(facts.table.set[rows]).tolist():
-        while number and number not in done:
-            done.add(number)
-            found.add(int(sets.space[number]))
-            number = int(sets.parent[number])
+        at = number
+        while at and at not in done:
+            done.add(at)
+            found.add(int(sets.space[at]))
+            at = int(sets.parent[at])
     return tuple(sorted(facts.spaces.pids[space][0] for space in found if not selection.mask[space]))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pagewalk.facts import Facts
+from pagewalk.freeing import freed_column
 from pagewalk.groups import Selection, group_by
 from pagewalk.table import Column, Table, objects
-from pagewalk.views.figures import GROUP_COLUMNS, unknown_figures
+from pagewalk.views.figures import FREED_COLUMN, GROUP_COLUMNS, unknown_figures
 
 __all__ = ["COLUMNS", "programs", "users"]
 
@@ -15,6 +16,7 @@ COLUMNS = (
     Column("name", "text", "of the group"),
     Column("processes", "count", "processes in it"),
     *GROUP_COLUMNS,
+    FREED_COLUMN,
 )
 
 
@@ -56,5 +58,7 @@ def users(facts: Facts, selection: Selection | None = None) -> Table:
 
 def _grouped(facts: Facts, keys: Sequence[str], selection: Selection | None) -> Table:
     grouping = group_by(facts.spaces, keys, selection)
-    data = {"name": objects(grouping.names), "processes": grouping.processes, **facts.group_figures(grouping)}
-    return Table(COLUMNS, data, unknown_figures(facts, len(grouping.names)))
+    freed, unread = freed_column(facts, grouping)
+    figures = {**facts.group_figures(grouping), "freed": freed}
+    data = {"name": objects(grouping.names), "processes": grouping.processes, **figures}
+    return Table(COLUMNS, data, {**unknown_figures(facts, len(grouping.names)), "freed": unread})
