@@ -17,6 +17,7 @@ from pagewalk.plan import Plan
 from pagewalk.procfs import ProcFS
 from pagewalk.questions.machine import OfMachine
 from pagewalk.questions.processes import OfProcesses
+from pagewalk.questions.space import OfSpace
 from pagewalk.table import Table
 from pagewalk.views import gap
 from pagewalk.walker import walk_machine
@@ -24,7 +25,7 @@ from pagewalk.walker import walk_machine
 __all__ = ["Snapshot", "walk"]
 
 
-class Snapshot(OfProcesses, OfMachine):
+class Snapshot(OfProcesses, OfMachine, OfSpace):
     """The owners of every mapped page at one time. Immutable.
 
     Parameters
@@ -146,7 +147,8 @@ def walk(
     nodes : bool
         Tell the NUMA node of each frame, which the columns ``node0``, ``node1``, ... of `Snapshot.processes` need.
     vm_flags : bool
-        Read VmFlags of the mappings kept. Only smaps has them, and reading it holds the ``mmap_lock`` for long.
+        Read smaps of the mappings kept: only it has VmFlags and the kernel's own figures, which `Snapshot.maps` has
+        beside ours. Reading it holds the ``mmap_lock`` for long.
     pfns : array_like of int, optional
         Frames of which `Snapshot.who` is to be asked: they are read whether they have an owner or not, and where they
         are mapped is kept.

@@ -17,7 +17,7 @@ from pagewalk.table import Column, Table, objects
 from pagewalk.tally import ANON, FIGURES, FILE, HUGETLB, SHMEM, times_of
 from pagewalk.views.figures import FIGURE_COLUMNS, unknown_figures
 
-__all__ = ["COLUMNS", "mappings"]
+__all__ = ["COLUMNS", "kept_rows", "mapping_figures", "mappings"]
 
 Ints = NDArray[np.int64]
 
@@ -57,15 +57,8 @@ def mappings(facts: Facts, pid: int | None = None, selection: Selection | None =
     PagewalkError
         The walk kept no mappings, or none of this process.
     """
-    kept = facts.mappings
-    if kept is None or not kept.whole:
-        raise PagewalkError("this walk kept no mappings; ask for them: walk(mappings=True)")
-    wanted = np.isin(kept.space, np.flatnonzero(_chosen(facts, kept, pid, selection)))
-    # The gate area is the kernel's, listed for every process and part of none (arch/x86: get_gate_vma).
-    wanted &= np.array([name != "[vsyscall]" for name in kept.name], bool)
-    rows = np.flatnonzero(wanted)
-    rows = rows[np.lexsort((kept.start[rows], facts.spaces.pid[kept.space[rows]]))]
-    figures = _figures(facts, kept)
+    kept, rows = kept_rows(facts, pid, selection)
+    figures = mapping_figures(facts, kept)
     data: dict[str, NDArray[np.generic]] = {
         "pid": facts.spaces.pid[kept.space[rows]],
         "start": kept.start[rows],
@@ -83,6 +76,35 @@ def mappings(facts: Facts, pid: int | None = None, selection: Selection | None =
     return Table(COLUMNS, data, unknown)
 
 
+def kept_rows(
+    facts: Facts, pid: int | None = None, selection: Selection | None = None
+) -> tuple[MappingFacts, NDArray[np.intp]]:
+    """Return the mappings that were kept, and which of them are asked for, by pid and address.
+
+    Parameters
+    ----------
+    facts : Facts
+        Of a walk that kept mappings.
+    pid : int, optional
+        Those of this process only.
+    selection : Selection, optional
+        Those of these address spaces only.
+
+    Raises
+    ------
+    PagewalkError
+        The walk kept no mappings, or none of this process.
+    """
+    kept = facts.mappings
+    if kept is None or not kept.whole:
+        raise PagewalkError("this walk kept no mappings; ask for them: walk(mappings=True)")
+    wanted = np.isin(kept.space, np.flatnonzero(_chosen(facts, kept, pid, selection)))
+    # The gate area is the kernel's, listed for every process and part of none (arch/x86: get_gate_vma).
+    wanted &= np.array([name != "[vsyscall]" for name in kept.name], bool)
+    rows = np.flatnonzero(wanted)
+    return kept, rows[np.lexsort((kept.start[rows], facts.spaces.pid[kept.space[rows]]))]
+
+
 def _chosen(facts: Facts, kept: MappingFacts, pid: int | None, selection: Selection | None) -> NDArray[np.bool_]:
     mask = np.ones(len(facts.spaces), bool) if selection is None else selection.mask.copy()
     if pid is not None:
@@ -93,11 +115,18 @@ def _chosen(facts: Facts, kept: MappingFacts, pid: int | None, selection: Select
     return mask
 
 
-def _figures(facts: Facts, kept: MappingFacts) -> dict[str, Ints]:
+def mapping_figures(facts: Facts, kept: MappingFacts) -> dict[str, Ints]:
     """Return FIGURES by VMA, in bytes.
 
     A frame that its address space maps several times gives each of these mappings its part of ``pss`` and ``uss``, so
     that the mappings add up to the process.
+
+    Parameters
+    ----------
+    facts : Facts
+        Of the walk.
+    kept : MappingFacts
+        Its mappings.
     """
     table, size = facts.table, facts.page_size
     inside, private = table.in_rss, table.in_rss & (table.mapcount < 2)

@@ -10,6 +10,7 @@ RANKS: Mapping[str, float] = {
     "__main__": 9,
     "cli": 8,
     "": 8,  # the package itself: public names
+    "compared": 7.5,  # two snapshots
     "snapshot": 7,
     "kernel": 7,  # what snapshot is, for the kernel's own estimate
     "questions": 6.5,  # the methods of the snapshot, by what they are about
@@ -52,6 +53,7 @@ RANKS: Mapping[str, float] = {
     "threads": 2,
     "abi": 0,
     "table": 0,
+    "vmflags": 0,
     "arrow": -0.2,  # what a table is elsewhere: it knows columns, and the table asks for it
     "notebook": -0.2,
     "columns": -0.4,
@@ -61,13 +63,26 @@ RANKS: Mapping[str, float] = {
 }
 
 # Modules of these may import each other, as long as no cycle arises: each is one component, split into files.
-PACKAGES = {"_native", "cli", "export", "memcg", "procfs", "questions", "render", "storage", "system", "views"}
+PACKAGES = {
+    "_native",
+    "cli",
+    "difference",
+    "export",
+    "memcg",
+    "procfs",
+    "questions",
+    "render",
+    "storage",
+    "system",
+    "views",
+}
 
 # Narrower than "downward": what a component may know at all. What is made of facts sees no capture; renderers and
 # exporters know only tables.
 FACTS = {
     "charging",
     "facts",
+    "folios",
     "freeing",
     "groups",
     "labels",
@@ -97,9 +112,9 @@ IMPORTED_BY: Mapping[str, frozenset[str]] = {
     "walker": frozenset({"snapshot", "kernel"}),
     "estimate": frozenset({"kernel"}),
     "storage": frozenset({"snapshot", "cli"}),
-    "difference": frozenset({"snapshot"}),
+    "difference": frozenset({"compared"}),
     "questions": frozenset({"snapshot"}),
-    "views": frozenset({"questions", "snapshot", "kernel", "cli"}),
+    "views": frozenset({"compared", "questions", "snapshot", "kernel", "cli"}),
 }
 
 
