@@ -14,7 +14,7 @@ from answers import MIB
 from pagewalk.cli import main
 from pagewalk.errors import PagewalkError
 from pagewalk.table import Column, Table, objects
-from pagewalk.views import gap, group, kind, mapping, process, sharing
+from pagewalk.views import gap, group, kind, mapping, pairs, process, sharing
 
 NAMES = ("postgres", "bash", "nginx: worker", "two\nlines", "python")
 HOST = {
@@ -62,6 +62,27 @@ def table(columns: Sequence[Column], names: Sequence[str] = NAMES) -> Table:
     return Table(columns, {c.name: objects([cell(c, row, names) for row in range(len(names))]) for c in columns})
 
 
+def made_pairs(by: str, names: Sequence[str]) -> Table:
+    """Pairs of processes 1, 2, ... of these names: two share a MiB for each number that the lower one has.
+
+    Alone the first has as many as there are, and each that follows one less.
+    """
+    two = [(i, j) for i in range(1, len(names) + 1) for j in range(i, len(names) + 1)]
+    sizes = [(i if i < j else len(names) + 1 - i) * MIB for i, j in two]
+    whose: dict[str, list[object]] = {
+        "pid": [i for i, _ in two],
+        "comm": [names[i - 1] for i, _ in two],
+        "with_pid": [j for _, j in two],
+        "with_comm": [names[j - 1] for _, j in two],
+    }
+    if by == "program":
+        whose = {"program": whose["comm"], "with_program": whose["with_comm"]}
+    figures: dict[str, list[object]] = {"bytes": [*sizes], "anon": [*sizes], "file": [0] * len(two)}
+    data = {**whose, **figures, "shmem": figures["file"]}
+    columns = pairs.PROGRAM_COLUMNS if by == "program" else pairs.COLUMNS
+    return Table(columns, {name: objects(cells) for name, cells in data.items()}).sort("bytes")
+
+
 class FakeSnapshot:
     """Answers every question of `Snapshot` with a made table; a selection is its number of rows."""
 
@@ -73,7 +94,7 @@ class FakeSnapshot:
 
     def select(self, **wishes: Any) -> int:
         self.selected = wishes
-        if 99999 in [*wishes["pids"], *wishes.get("trees", [])]:
+        if 99999 in [*wishes["pids"], *wishes["trees"]]:
             raise PagewalkError("no address space was read for pid 99999 (there are 1, 2, 3)")
         return 0 if "nothing" in wishes["programs"] else 2
 
@@ -94,6 +115,9 @@ class FakeSnapshot:
 
     def sharing(self, select: int | None = None, limit: int | None = None) -> Table:
         return self.rows(sharing.COLUMNS, select)
+
+    def pairs(self, by: str = "process", select: int | None = None) -> Table:
+        return made_pairs(by, self.names[:select])
 
     def kinds(self) -> Table:
         made = table(kind.COLUMNS, self.names[:3])

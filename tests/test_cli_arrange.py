@@ -105,16 +105,16 @@ class TestColumns:
 
 class TestHelp:
     def test_check(self) -> None:
-        columns = VIEWS["user"].columns()
-        check_columns(columns, ["name", "pss"], "-s", "user")
-        check_columns(VIEWS["node"].columns(), ["order12", "free"], "-s", "node")
+        check_columns(VIEWS["user"], ["name", "pss"], "-s", "user")
+        check_columns(VIEWS["node"], ["order12", "free"], "-s", "node")
         with pytest.raises(Stop, match="-s comm: user has no such column; it has name, processes, rss") as stop:
-            check_columns(columns, ["pss", "comm"], "-s", "user")
+            check_columns(VIEWS["user"], ["pss", "comm"], "-s", "user")
         assert stop.value.code == Exit.USAGE
 
     def test_list(self) -> None:
-        columns = (Column("pid", "id", "its number"), Column("rss", "bytes", "its size"))
-        assert column_list(columns, "process") == (
-            "columns of --by process:\n  pid  id     its number\n  rss  bytes  its size\n"
-        )
-        assert "elsewhere (FOR OTHERS on a screen)\n" in column_list(VIEWS["cgroup"].columns(), "cgroup")
+        first, *lines = column_list(VIEWS["user"], "it").splitlines()
+        columns = VIEWS["user"].columns()
+        assert first == "columns of --by it:"
+        assert [line.split()[:2] for line in lines] == [[column.name, column.unit] for column in columns]
+        assert len({line.index(column.doc) for line, column in zip(lines, columns, strict=True)}) == 1
+        assert "elsewhere (FOR OTHERS on a screen)\n" in column_list(VIEWS["cgroup"], "cgroup")

@@ -10,7 +10,18 @@ from pagewalk.cli.report_options import options, words
 
 LONG = {
     *("--by", "--sort", "--reverse", "--limit", "--totals", "--columns", "--bytes", "--no-header", "--alone"),
-    *("--kernel-pss", "--format", "--color", "--quiet", "--verbose", "--threads", "--strict", "--depth", "--nodes"),
+    *(
+        "--kernel-pss",
+        "--format",
+        "--color",
+        "--quiet",
+        "--verbose",
+        "--threads",
+        "--strict",
+        "--depth",
+        "--nodes",
+        "--pairs",
+    ),
 }
 
 

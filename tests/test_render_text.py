@@ -138,3 +138,35 @@ def test_huge_figures_keep_their_columns() -> None:
     lines = shown(screen(section(processes(["a", "b"], pss=[2**63 - 1, 4096 * MIB]))), exact=True)
     assert all(cell_len(line) <= 80 for line in lines)
     assert str(2**63 - 1) in lines[2]
+
+
+class TestMatrix:
+    TABLE = Table(
+        [Column("name", "text", ""), Column("a", "bytes", ""), Column("b", "bytes", "")],
+        {
+            "name": objects(["Xorg", "a long name", "c"]),
+            "a": objects([3 * KIB, 2 * KIB, 0]),
+            "b": objects([2 * KIB, 1, 7]),
+        },
+    )
+    MADE = section(
+        TABLE,
+        shown=("name", "a", "b"),
+        wanted=("name", "a", "b"),
+        measure=None,
+        labels={"a": "Xorg", "b": "a long name"},
+        crossing={"a": 0, "b": 1},
+    )
+
+    def test_the_crossing_is_marked_and_names_stay_as_they_are(self) -> None:
+        assert shown(screen(self.MADE))[1:5] == [
+            "NAME             Xorg   a long …",
+            "Xorg         3.00 KiB*  2.00 KiB",
+            "a long name  2.00 KiB      1   B*",
+            "c                   0      7   B",
+        ]
+
+    def test_without_a_header_and_in_ascii(self) -> None:
+        lines = shown(screen(self.MADE), header=False, exact=True)
+        assert lines[1:4] == ["Xorg         3072*  2048", "a long name  2048      1*", "c               0      7"]
+        assert shown(screen(self.MADE), width=24)[1] == "NAME             Xorg"

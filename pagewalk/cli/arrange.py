@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from pagewalk.cli.exits import Exit, Stop
 from pagewalk.cli.people import changed
-from pagewalk.cli.views import BALANCE, VIEWS, View
+from pagewalk.cli.views import BALANCE, View
 from pagewalk.render.screen import Section
 
 if TYPE_CHECKING:
-    from pagewalk.table import Column, Table
+    from pagewalk.table import Table
 
 __all__ = ["balance_section", "check_columns", "column_list", "section_of"]
 
@@ -21,24 +21,25 @@ __all__ = ["balance_section", "check_columns", "column_list", "section_of"]
 ASCENDING = frozenset({"text", "list", "id", "inode", "hex"})
 
 
-def check_columns(columns: Sequence[Column], names: Sequence[str], option: str, view: str) -> None:
+def check_columns(view: View, names: Sequence[str], option: str, key: str) -> None:
     """Stop unless the view has all of these columns; ``nodeN`` among them are all with a number."""
-    known = [column.name for column in columns]
+    known = [column.name for column in view.columns()]
     for name in names:
-        if name not in known and not VIEWS[view].is_numbered(name):
-            raise Stop(Exit.USAGE, f"{option} {name}: {view} has no such column; it has {', '.join(known)}")
+        if name not in known and not view.is_numbered(name):
+            raise Stop(Exit.USAGE, f"{option} {name}: {key} has no such column; it has {', '.join(known)}")
 
 
-def column_list(columns: Sequence[Column], view: str) -> str:
+def column_list(view: View, key: str) -> str:
     """Return the columns of a view for reading: name, unit, what it says, its header where that is another."""
+    columns = view.columns()
     name_width = max(len(column.name) for column in columns)
     unit_width = max(len(column.unit) for column in columns)
-    headers = {name: f" ({label.upper()} on a screen)" for name, label in VIEWS[view].labels.items()}
+    headers = {name: f" ({label.upper()} on a screen)" for name, label in view.labels.items()}
     lines = [
         f"{column.name:<{name_width}}  {column.unit:<{unit_width}}  {column.doc}{headers.get(column.name, '')}"
         for column in columns
     ]
-    return f"columns of --by {view}:\n" + "".join(f"  {line}\n" for line in lines)
+    return f"columns of --by {key}:\n" + "".join(f"  {line}\n" for line in lines)
 
 
 def section_of(key: str, table: Table, view: View, args: Namespace) -> Section:

@@ -12,6 +12,7 @@ from pagewalk.cli.arrange import balance_section, check_columns, column_list, se
 from pagewalk.cli.choosing import OPTIONS, is_chosen
 from pagewalk.cli.exits import Exit, Stop
 from pagewalk.cli.output import MACHINE
+from pagewalk.cli.pairing import asked_view, pairs_section, settle_pairs
 from pagewalk.cli.remarks import coverage_line, heading, with_gap
 from pagewalk.cli.report_options import options
 from pagewalk.cli.summary import summary_sections
@@ -59,6 +60,8 @@ def run(arguments: list[str]) -> int:
 def settle(args: Namespace) -> None:
     """Fill in what depends on other options."""
     settle_format(args)
+    if args.pairs:
+        settle_pairs(args)
     # A selection asks about processes: the whole machine by kinds is no answer to it.
     args.by = args.by or ("process" if args.kernel_pss or is_chosen(args) else "summary")
     named = [*([args.sort] if args.sort else []), *(args.columns or [])]
@@ -69,8 +72,8 @@ def column_help(args: Namespace) -> str | None:
     """Return the list of columns if that is what was asked for."""
     if args.sort != "help" and args.columns != ["help"]:
         return None
-    names = VIEWS if args.by == "summary" else (args.by,)
-    return "\n".join(column_list(VIEWS[name].columns(), name) for name in names)
+    asked = [(view, name) for name, view in VIEWS.items()] if args.by == "summary" else [asked_view(args)]
+    return "\n".join(column_list(view, name) for view, name in asked)
 
 
 def check(args: Namespace, selection: Wishes) -> None:
@@ -83,9 +86,9 @@ def check(args: Namespace, selection: Wishes) -> None:
         if args.format == "csv":
             raise Stop(Exit.USAGE, f"-f csv holds one table, the summary has several: add --by {', '.join(VIEWS)}")
     else:
-        columns = VIEWS[args.by].columns()
-        check_columns(columns, [args.sort] if args.sort else [], "-s", args.by)
-        check_columns(columns, args.columns or [], "--columns", args.by)
+        view, key = asked_view(args)
+        check_columns(view, [args.sort] if args.sort else [], "-s", key)
+        check_columns(view, args.columns or [], "--columns", key)
     if args.totals and args.format in MACHINE:
         raise Stop(
             Exit.USAGE, f"-t is for people; a row of totals among the rows of {args.format} would be counted twice"
@@ -123,6 +126,9 @@ def walked_answer(args: Namespace, wishes: Wishes) -> tuple[Screen, Table]:
     question = Question(selection, args.depth, args.nodes)
     if args.by == "summary":
         sections = summary_sections(snapshot, question, args, bool(wishes), not reason)
+    elif args.pairs:
+        section, said = pairs_section(snapshot, question, args)
+        sections, remarks = [section], [*said, *remarks]
     else:
         sections = view_sections(snapshot, question, args, wishes)
     need_rows(sections, args.by, wishes)

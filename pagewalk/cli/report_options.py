@@ -25,6 +25,7 @@ examples:
   sudo pagewalk --by mapping -p 1234 -s start
                                            the address space of one process
   sudo pagewalk --by sharing -u www-data   who shares with this user's processes
+  sudo pagewalk --by sharing --pairs       how much every two processes share
   sudo pagewalk --by program --tree 1234   a process and its descendants
   sudo pagewalk --by process --nodes       NUMA nodes of each process's pages
   sudo pagewalk --alone -p 1234            one large process and no other
@@ -77,6 +78,11 @@ def shown(show: _ArgumentGroup) -> list[Action]:
     return [
         show.add_argument(
             "--by", choices=("summary", *VIEWS), metavar="VIEW", help="summary (default), or one of the views above"
+        ),
+        show.add_argument(
+            "--pairs",
+            action="store_true",
+            help="how much every two share: of processes (also --by sharing), or of programs (--by program)",
         ),
         show.add_argument("-s", "--sort", metavar="COL", help="order by this column; `-s help` lists them"),
         show.add_argument("-r", "--reverse", action="store_true", help="the other way round"),

@@ -45,6 +45,9 @@ class Section:
         Columns whose end says more than their beginning, when they must be cut: paths.
     labels : mapping of str to str
         Headers of a screen's columns where the column's name would say too little there.
+    crossing : mapping of str to int
+        The columns of a matrix that stand for what a row stands for, each with the number of that row: the cell where
+        they meet is marked, and the header is a name, written as it is.
     """
 
     key: str
@@ -60,6 +63,7 @@ class Section:
     totals: bool = False
     endings: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    crossing: Mapping[str, int] = field(default_factory=dict)
 
     def rows(self) -> Table:
         """Return the rows asked for: all, or the first `limit`."""

@@ -31,6 +31,11 @@ HEADER = RichStyle.parse("bold #0072B2")
 UNKNOWN = RichStyle.parse("#D55E00")
 QUIET = RichStyle.parse("#999999")
 
+# The sign beside a figure of a matrix where a row and a column stand for the same; and the cells that a column's name
+# may take there, which are those of a figure.
+MEETS = "*"
+CROSSING = 8
+
 # A line of the screen: its texts, from left to right, and how each is painted.
 Line = list[tuple[str, RichStyle | None]]
 
@@ -113,6 +118,8 @@ class Terminal:
         rows = section.rows().head(block.rows)
         columns = [section.table.column(name) for name in section.shown]
         printed = {column.name: self.cells(rows, column) for column in columns}
+        for name, meets in section.crossing.items():
+            printed[name] = [cell + (MEETS if row == meets else " ") for row, cell in enumerate(printed[name])]
         if section.totals:
             self.add_totals(section, columns, printed)
         headers = {column.name: self.header(section, column) for column in columns}
@@ -164,6 +171,8 @@ class Terminal:
         return set_cell_size(text, max(width - 1, 0)) + self.signs.cut if width > 0 else ""
 
     def header(self, section: Section, column: Column) -> str:
+        if column.name in section.crossing:
+            return self.cropped(self.shown(section.labels[column.name]), CROSSING) + " "
         mark = "" if column.name != section.sorted_by else self.signs.down if section.descending else self.signs.up
         return self.shown(section.labels.get(column.name, column.name).upper().replace("_", " ")) + mark
 
