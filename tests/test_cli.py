@@ -126,7 +126,7 @@ class TestDispatch:
             assert main(words) == Exit.USAGE
             out, err = capsys.readouterr()
             assert out == ""
-            assert re.fullmatch(r"pagewalk: no command '(repot)?'; there are report, doctor and help\n", err)
+            assert re.fullmatch(rf"pagewalk: no command '(repot)?'; there are {', '.join(VERBS)} and help\n", err)
 
     def test_help_takes_one(self, capsys: Captured) -> None:
         assert main(["help", "report", "doctor"]) == Exit.USAGE

@@ -92,11 +92,11 @@ class TestScreen:
 
     def test_cgroups(self, capsys: Captured) -> None:
         assert shown(capsys, "--by", "cgroup") == [
-            "CGROUP       PROCS  CHARGED▾  USED  FOR OTHERS  OTHERS PAY  RSS  USS",
-            "db.service       3  6.17 GiB     0     300 MiB           0    0    0",
-            "web.service      3  1.00 GiB     0           0           0    0    0",
-            "/jobs/a b        3  8.00 MiB     0    8.00 MiB           0    0    0",
-            "/                0  4.00 KiB     0           0           0    0    0",
+            "CGROUP       PROCS  CHARGED▾  USED  FOR OTHERS  OTHERS PAY  RSS  USS  FREED",
+            "db.service       3  6.17 GiB     0     300 MiB           0    0    0      0",
+            "web.service      3  1.00 GiB     0           0           0    0    0      0",
+            "/jobs/a b        3  8.00 MiB     0    8.00 MiB           0    0    0      0",
+            "/                0  4.00 KiB     0           0           0    0    0      0",
         ]
 
     def test_cgroups_to_a_depth(self, capsys: Captured) -> None:

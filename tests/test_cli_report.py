@@ -147,7 +147,7 @@ class TestAsked:
     def test_nothing_more_than_needed(self, calls: list[dict[str, Any]]) -> None:
         assert main(["--by", "process", "-q"]) == Exit.OK
         assert main(["-q"]) == Exit.OK
-        assert [list(call) for call in calls] == [["progress"], ["progress", "frames"]]
+        assert [list(call) for call in calls] == [["progress"], ["progress", "freed", "frames"]]
 
     def test_mappings_and_threads(self, calls: list[dict[str, Any]]) -> None:
         assert main(["--by", "mapping", "--threads", "2"]) == Exit.OK

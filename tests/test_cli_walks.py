@@ -82,7 +82,12 @@ class TestHowMuch:
             (("--by", "mapping"), {"mappings": True}),
             (("--by", "mapping", "-p", "7"), {"mappings": [7]}),
             (("--by", "use", "--threads", "2"), {"frames": "all", "threads": 2}),
-            ((), {"frames": "all"}),
+            ((), {"frames": "all", "freed": True}),
+            (("-p", "7", "--by", "summary"), {"freed": True}),
+            (("--by", "program"), {"freed": True}),
+            (("--by", "user"), {"freed": True}),
+            (("--by", "cgroup"), {"frames": "all", "freed": True}),
+            (("--by", "program", "--alone", "-p", "7"), {}),
         ],
     )
     def test_nothing_more_is_asked_for(self, words: tuple[str, ...], how: dict[str, Any]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pwd
 
+import numpy as np
 import pytest
 
 from pagewalk.tally import FIGURES
@@ -34,7 +36,18 @@ def pages(row: dict[str, int]) -> dict[str, float]:
 def test_columns() -> None:
     for table in (programs(walked().facts), users(walked().facts)):
         assert table.columns == COLUMNS
-        assert table.names == ("name", "processes", *FIGURES)
+        assert table.names == ("name", "processes", *FIGURES, "freed")
+
+
+def test_what_their_end_would_free() -> None:
+    """Page tables are not told by the small host: what is known of all else is in `freeing`."""
+    (redis,) = (row for row in programs(walked(freed=True).facts).to_dicts() if row["name"] == "redis")
+    assert redis["freed"] is None
+    facts = walked(freed=True).facts
+    facts = dataclasses.replace(facts, spaces=dataclasses.replace(facts.spaces, pgtable=np.full(3, PAGE)))
+    assert {row["name"]: row["freed"] // PAGE for row in programs(facts).to_dicts()} == {"php": 3 + 2, "redis": 2 + 1}
+    assert {row["name"]: row["freed"] // PAGE for row in users(facts).to_dicts()}[pwd.getpwuid(33).pw_name] == 3 + 2 + 2
+    assert all(row["freed"] is None for row in programs(walked().facts).to_dicts())
 
 
 def test_programs_counted_by_hand() -> None:
