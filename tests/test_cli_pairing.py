@@ -134,6 +134,12 @@ def test_columns_are_listed(calls: list[dict[str, Any]], capsys: Captured) -> No
     assert not calls
 
 
+@pytest.mark.parametrize("by", ["sharing", "process", "program"])
+def test_no_more_is_read_than_for_owners(by: str, calls: list[dict[str, Any]]) -> None:
+    assert main(["--pairs", "--by", by, "-q"]) == Exit.OK
+    assert [list(call) for call in calls] == [["progress"]]
+
+
 def test_the_environment_may_ask_for_them(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAGEWALK_PAIRS", "yes")
     assert main(["-f", "json", "--by", "program"]) == Exit.OK

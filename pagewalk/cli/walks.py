@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pagewalk.cli.exits import Exit, Stop
+from pagewalk.cli.pairing import asked_view
 from pagewalk.cli.progress import ProgressBar
-from pagewalk.cli.views import VIEWS
 from pagewalk.cli.wishes import Wishes
 from pagewalk.errors import PagewalkError, ParseError, PermissionRequired, Unsupported
 
@@ -62,17 +62,18 @@ def walk_options(args: Namespace, wishes: Wishes) -> dict[str, Any]:
     if args.threads:
         how["threads"] = args.threads
     # Of some processes alone it cannot be known: others may hold what they do.
-    if not args.alone and (args.by == "summary" or VIEWS[args.by].freed):
+    view = None if args.by == "summary" else asked_view(args)[0]
+    if not args.alone and (view is None or view.freed):
         how["freed"] = True
-    if args.by == "summary":
+    if view is None:
         # Of a selection nothing is said that needs all of RAM.
         return how if wishes else {**how, "frames": "all"}
-    if VIEWS[args.by].mappings:
+    if view.mappings:
         how["mappings"] = args.pid if args.pid and not args.tree else True
         # Only smaps has them, which stalls a large process while it is read: for those who name them.
         if "vm_flags" in (args.columns or ()):
             how["vm_flags"] = True
-    if VIEWS[args.by].whole_ram:
+    if view.whole_ram:
         how["frames"] = "all"
     if args.nodes:
         how["nodes"] = True
