@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
+import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import fakebooks
 from bookmachines import books
 from books import Books
 from fakesystem import PAGE, FakeSystem, made
-from pagewalk.accounts import Places, frame_cover, read_accounts, read_cgroups, read_places
+from pagewalk.accounts import NEAR, Places, asked_cover, frame_cover, read_accounts, read_cgroups, read_places
 from pagewalk.errors import PermissionRequired, Unsupported
 from pagewalk.frames import Span
 from pagewalk.system import FrameSpan
@@ -123,6 +126,24 @@ def test_the_cover_has_every_frame_once() -> None:
     ]
     # Of frames with owners only, the places are told all the same.
     assert frame_cover(PLACES, 20, False)[1::2] == [Span(4, 8, 1), Span(10, 20, 2)]
+
+
+@given(st.sets(st.integers(0, 700), max_size=12), st.lists(st.integers(1, 300), max_size=4), st.booleans())
+def test_frames_that_are_asked_for_are_read_owned_or_not(pfns: set[int], lengths: list[int], unowned: bool) -> None:
+    stops = list(itertools.accumulate(lengths))
+    cover = [
+        Span(stop - length, stop, zone, unowned and zone % 2 == 0)
+        for zone, (length, stop) in enumerate(zip(lengths, stops, strict=True))
+    ]
+    cut = asked_cover(cover, np.array(sorted(pfns), np.uint64))
+    before = {pfn: span for span in cover for pfn in range(span.start, span.stop)}
+    after = [(pfn, span) for span in cut for pfn in range(span.start, span.stop)]
+    assert [pfn for pfn, _ in after] == sorted(before)  # each once, in order
+    for pfn, span in after:
+        assert span.zone == before[pfn].zone
+        is_near = any(abs(pfn - asked) < NEAR for asked in pfns)
+        assert span.unowned >= (before[pfn].unowned or pfn in pfns)
+        assert before[pfn].unowned or is_near or not span.unowned
 
 
 @pytest.mark.parametrize(

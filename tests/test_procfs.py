@@ -109,6 +109,20 @@ class TestDescription:
         with made.open_process(7) as process, pytest.raises(ParseError, match="7/status:2"):
             made.uid(process)
 
+    @pytest.mark.parametrize(
+        ("line", "tables"), [(b"VmPTE:\t     108 kB\n", 108 * 1024), (b"VmPTE:\t       0 kB\n", 0), (b"", -1)]
+    )
+    def test_page_tables(self, made: ProcFS, line: bytes, tables: int) -> None:
+        write(made, "7/status", b"Name:\tsh\nUid:\t1\t2\t3\t4\n" + line)
+        with made.open_process(7) as process:
+            assert made.status(process) == (2, tables)
+
+    @pytest.mark.parametrize("line", [b"VmPTE:", b"VmPTE:\tmany kB"])
+    def test_page_tables_that_are_no_number(self, made: ProcFS, line: bytes) -> None:
+        write(made, "7/status", b"Uid:\t1\t2\t3\t4\n" + line)
+        with made.open_process(7) as process, pytest.raises(ParseError, match="7/status:2: cannot read the size of"):
+            made.status(process)
+
     def test_no_uid_is_a_process_that_went(self, made: ProcFS) -> None:
         write(made, "7/status", b"")
         with made.open_process(7) as process, pytest.raises(ProcessLookupError):
