@@ -3,63 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pagewalk.columns import SUMMABLE, UNITS, Column
 from pagewalk.errors import PagewalkError
 
 __all__ = ["SUMMABLE", "UNITS", "Column", "Table", "objects"]
-
-# Each unit with the type that its column is kept in.
-UNITS: dict[str, np.dtype[Any]] = {
-    "bytes": np.dtype(np.int64),
-    "frames": np.dtype(np.int64),
-    "pages": np.dtype(np.int64),
-    "count": np.dtype(np.int64),
-    "id": np.dtype(np.int64),
-    "inode": np.dtype(np.uint64),
-    "ns": np.dtype(np.int64),
-    "seconds": np.dtype(np.float64),
-    "share": np.dtype(np.float64),
-    "hex": np.dtype(np.uint64),
-    "flag": np.dtype(np.bool_),
-    "text": np.dtype(object),
-    "list": np.dtype(object),
-}
-# Units whose sum over rows means something. Whether one view's rows overlap (a frame in two groups) is for the
-# column's doc to say.
-SUMMABLE = frozenset({"bytes", "frames", "pages", "count"})
-# How many rows a notebook is shown.
-HTML_ROWS = 50
-
-
-@dataclass(frozen=True)
-class Column:
-    """The head of a column.
-
-    Parameters
-    ----------
-    name : str
-        Its name, the same in Python, in JSON and on the screen.
-    unit : str
-        One of ``UNITS``: ``bytes``, ``frames``, ``pages``, ``count``, ``id`` (pid, uid, pfn), ``ns`` are int64,
-        ``inode`` uint64, ``seconds`` and ``share`` (0 to 1) float64, ``hex`` (addresses, flags) uint64,
-        ``flag`` bool, ``text`` str objects, ``list`` tuples.
-    doc : str
-        What it says, in one line.
-    """
-
-    name: str
-    unit: str
-    doc: str
-
-    def __post_init__(self) -> None:
-        if self.unit not in UNITS:
-            raise ValueError(f"column {self.name}: no unit {self.unit!r}; there are {', '.join(UNITS)}")
 
 
 class Table:
@@ -126,14 +78,32 @@ class Table:
         return f"<Table of {self._length} rows: {', '.join(self._by_name)}>"
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th title="{escape(c.doc)} ({c.unit})">{escape(c.name)}</th>' for c in self.columns)
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell_text(cell))}</td>' for cell in row.values())}</tr>"
-            for row in self.head(HTML_ROWS)
-        )
-        rest = self._length - HTML_ROWS
-        foot = f"<caption>{rest} more rows</caption>" if rest > 0 else ""
-        return f"<table>{foot}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        from pagewalk import notebook
+
+        shown = self.head(notebook.ROWS)
+        return notebook.html(self.columns, [shown._cells(name) for name in self._by_name], self._length)
+
+    def __arrow_c_schema__(self) -> object:
+        """Return the PyCapsule ``arrow_schema``: the columns as Arrow knows them."""
+        from pagewalk import arrow
+
+        return arrow.schema(self.columns, self._data, self._unknown)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return the PyCapsule ``arrow_array_stream``: all rows in one batch, for pandas, polars, duckdb, pyarrow.
+
+        Figures keep their types (``hex`` and ``inode`` uint64), ``text`` is UTF-8, ``list`` a list of integers, text or
+        structs; what is not known is null. Unit and meaning of a column are the metadata of its field. Columns of
+        numbers are not copied.
+
+        Parameters
+        ----------
+        requested_schema : PyCapsule, optional
+            Ignored, as the interface allows: who asks for other types gets these, and converts them.
+        """
+        from pagewalk import arrow
+
+        return arrow.stream(self.columns, self._data, self._unknown)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -271,8 +241,13 @@ class Table:
     def to_structured(self) -> NDArray[Any]:
         """Return one structured array, a field a column.
 
-        A structured array has no room for *unknown*: such a cell is -1 (all bits set for ``hex``), NaN or None. Ask
-        `unknown` where that matters.
+        A structured array has no room for *unknown*: such a cell is -1 (all bits set in uint64), NaN, None, or False in
+        a column of flags. Ask `unknown` where that matters.
+
+        Returns
+        -------
+        ndarray, shape (len(self),)
+            A copy, which may be written to. Each field has the type of its column's unit; text and lists are objects.
         """
         array = np.empty(self._length, [(name, values.dtype) for name, values in self._data.items()])
         for name, values in self._data.items():
@@ -315,10 +290,6 @@ class Table:
 
 # What to_structured puts in a cell that is not known, by the kind of its numpy type.
 MISSING: dict[str, object] = {"i": -1, "u": np.iinfo(np.uint64).max, "f": np.nan, "b": False, "O": None}
-
-
-def cell_text(cell: object) -> str:
-    return "?" if cell is None else str(cell)
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:

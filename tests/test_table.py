@@ -89,10 +89,6 @@ class TestShape:
         with pytest.raises(ValueError, match=message):
             Table([Column(name, "id", "") for name in columns], arrays, {k: np.array(v) for k, v in unknown.items()})
 
-    def test_no_such_unit(self) -> None:
-        with pytest.raises(ValueError, match=r"furlongs.*bytes"):
-            Column("a", "furlongs", "")
-
     @given(st.lists(st.lists(st.integers(), max_size=3).map(tuple), max_size=6))
     def test_objects_keeps_tuples_of_any_length(self, cells: list[tuple[int, ...]]) -> None:
         array = objects(cells)
@@ -128,21 +124,48 @@ class TestAsking:
     def test_no_total_of_what_is_not_known(self) -> None:
         assert made(unknown=(False, True, False)).totals()["pss"] is None
 
-    def test_structured_marks_the_unknown(self) -> None:
-        array = made(unknown=(True, False, False)).to_structured()
-        assert array["pss"].tolist() == [-1, 9, 9]
-        assert array[1]["pids"] == (1, 2)
-        floats = Table([Column("t", "seconds", "")], {"t": np.array([1.5, 2])}, {"t": np.array([True, False])})
-        assert np.isnan(floats.to_structured()["t"][0])
 
-    def test_html_is_escaped_and_bounded(self) -> None:
-        table = Table([Column("comm", "text", 'a "name" <b>')], {"comm": objects(["<script>"] * 60)})
-        html = table._repr_html_()
-        assert "<script>" not in html
-        assert "&lt;script&gt;" in html
-        assert "10 more rows" in html
-        assert html.count("<tr>") == 51
-        assert "<td>?</td>" in made(unknown=(True, False, False))._repr_html_()
+class TestStructured:
+    def test_a_field_a_column(self) -> None:
+        table = made()
+        array = table.to_structured()
+        assert array.dtype.names == table.names
+        assert [array.dtype[name] for name in table.names] == [UNITS[column.unit] for column in COLUMNS]
+        assert [tuple(row) for row in array.tolist()] == [
+            (pid, pss, f"p{pid - 1}", (pid - 1, pid), 2**64 - 1) for pid, pss in ((1, 5), (2, 9), (3, 9))
+        ]
+
+    @pytest.mark.parametrize(
+        ("unit", "cells", "marked"),
+        [
+            ("bytes", [7, 8], -1),
+            ("id", [7, 8], -1),
+            ("hex", [7, 8], 2**64 - 1),
+            ("inode", [7, 8], 2**64 - 1),
+            ("text", ["a", "b"], None),
+            ("list", [(1,), ({"pid": 1},)], None),
+            ("flag", [True, True], False),
+        ],
+    )
+    def test_marks_the_unknown(self, unit: str, cells: list[Any], marked: object) -> None:
+        data = objects(cells) if UNITS[unit].kind == "O" else np.array(cells, UNITS[unit])
+        table = Table([Column("x", unit, "")], {"x": data}, {"x": np.array([True, False])})
+        assert table.to_structured()["x"].tolist() == [marked, cells[1]]
+        assert table["x"].tolist() == cells  # the table's own are as they were
+
+    def test_marks_unknown_fractions(self) -> None:
+        table = Table([Column("t", "seconds", "")], {"t": np.array([1.5, 2])}, {"t": np.array([True, False])})
+        assert np.isnan(table.to_structured()["t"]).tolist() == [True, False]
+
+    def test_is_a_copy(self) -> None:
+        table = made()
+        array = table.to_structured()
+        array["pss"][:] = 0
+        assert table["pss"].tolist() == [5, 9, 9]
+
+    def test_no_rows_and_no_columns(self) -> None:
+        assert made().head(0).to_structured().shape == (0,)
+        assert Table([], {}).to_structured().shape == (0,)
 
 
 class TestSort:

@@ -27,6 +27,7 @@ RANKS: Mapping[str, float] = {
     "tally": 4,
     "groups": 4,
     "accounts": 4,
+    "orders": 4.6,
     "pages": 4.5,  # of the same pages as the mappings, one by one
     "folios": 4.6,  # pages by the folio they lie in
     "objects": 4.7,  # pages by the nameless file they are of
@@ -88,6 +89,7 @@ FACTS = {
     "labels",
     "mappings",
     "objects",
+    "orders",
     "ownership",
     "pages",
     "shares",
