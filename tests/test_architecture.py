@@ -329,6 +329,11 @@ class TestNative:
         text = "cimport numpy as np\nfrom libc.stdlib cimport malloc\nfrom posix.unistd cimport read\n"
         assert len(native.cython_findings("bad.pyx", text)) == 3
 
+    def test_the_lock_is_taken_by_callbacks_only(self) -> None:
+        assert native.cython_findings("good.pyx", "cdef void drop(void *kept) noexcept with gil:\n    pass\n") == []
+        for text in ("    with gil:\n", "cdef int f(int a) except -1 with gil:\n"):
+            assert len(native.cython_findings("bad.pyx", text)) == 1
+
     def test_a_long_native_function_is_told(self) -> None:
         c = "static int\npw_f(int a,\n     int b)\n{\n" + "    a++;\n" * 58 + "}\n"
         assert native.too_long("pw_f.c", c, native.c_functions(c)) == ["pw_f.c: pw_f has 62 lines"]
