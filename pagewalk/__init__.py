@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pagewalk.abi import KPF, PM
+    from pagewalk.compared import Difference, diff
     from pagewalk.errors import PagewalkError, ParseError, PermissionRequired, SnapshotError, Unsupported
     from pagewalk.kernel import kernel_processes
     from pagewalk.raw import (
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
         read_smaps_rollup,
         read_stack,
     )
-    from pagewalk.snapshot import Snapshot, walk
+    from pagewalk.snapshot import Snapshot, load, walk
     from pagewalk.table import Column, Table
 
 __all__ = [
     "KPF",
     "PM",
     "Column",
+    "Difference",
     "PagewalkError",
     "ParseError",
     "PermissionRequired",
@@ -41,7 +43,9 @@ __all__ = [
     "Table",
     "Unsupported",
     "__version__",
+    "diff",
     "kernel_processes",
+    "load",
     "read_kpagecgroup",
     "read_kpagecount",
     "read_kpageflags",
@@ -55,6 +59,7 @@ __all__ = [
 
 _HOME = {
     "abi": ("KPF", "PM"),
+    "compared": ("Difference", "diff"),
     "errors": ("PagewalkError", "ParseError", "PermissionRequired", "SnapshotError", "Unsupported"),
     "raw": (
         "read_kpagecgroup",
@@ -67,7 +72,7 @@ _HOME = {
         "read_stack",
     ),
     "kernel": ("kernel_processes",),
-    "snapshot": ("Snapshot", "walk"),
+    "snapshot": ("Snapshot", "load", "walk"),
     "table": ("Column", "Table"),
 }
 
