@@ -19,6 +19,7 @@ __all__ = ["main"]
 
 VERBS = {
     "report": "who owns the memory of this machine (the default)",
+    "maps": "what one process maps, exactly, and who shares it",
     "freed": "what ending a set of processes would free",
     "doctor": "what this machine, kernel and user allow",
 }
@@ -89,7 +90,7 @@ def dispatch(arguments: list[str]) -> int:
         from pagewalk.cli.version import version_line
 
         return show(version_line() + "\n")
-    if first.startswith("-") or not arguments:
+    if first.startswith("-") or not arguments or (first not in VERBS and first.endswith(".pwz")):
         return verb("report").run(arguments)
     return verb(first).run(arguments[1:])
 

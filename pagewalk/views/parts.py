@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 ANONYMOUS = "anonymous"
 
 VMA_COLUMNS = tuple(
-    column for column in COLUMNS if column.name in ("start", "end", "perms", "offset", "inode", "name", "vss")
+    column for column in COLUMNS if column.name in ("pid", "start", "end", "perms", "offset", "inode", "name", "vss")
 )
 OBJECT_COLUMNS = (
     Column("inode", "inode", "inode of the file, 0 for none"),
@@ -111,7 +111,7 @@ def parts_of(facts: Facts, pid: int, group: bool = False) -> Parts:
     of_vma = np.full(len(kept), -1, np.int64)
     if not group:
         of_vma[rows] = np.arange(len(rows))
-        return Parts(kept, rows, of_vma, VMA_COLUMNS, _of_vmas(kept, rows))
+        return Parts(kept, rows, of_vma, VMA_COLUMNS, _of_vmas(facts, kept, rows))
     number: dict[tuple[int, int, int, str], int] = {}
     columns = (kept.major[rows].tolist(), kept.minor[rows].tolist(), kept.inode[rows].tolist())
     for row, *file in zip(rows.tolist(), *columns, strict=True):
@@ -128,8 +128,9 @@ def parts_of(facts: Facts, pid: int, group: bool = False) -> Parts:
     return Parts(kept, rows, of_vma, OBJECT_COLUMNS, data)
 
 
-def _of_vmas(kept: MappingFacts, rows: NDArray[np.intp]) -> dict[str, NDArray[np.generic]]:
+def _of_vmas(facts: Facts, kept: MappingFacts, rows: NDArray[np.intp]) -> dict[str, NDArray[np.generic]]:
     return {
+        "pid": facts.spaces.pid[kept.space[rows]],
         "start": kept.start[rows],
         "end": kept.end[rows],
         "perms": objects([perms_text(perms) for perms in kept.perms[rows].tolist()]),

@@ -1,0 +1,144 @@
+"""``pagewalk maps``: what one process maps, exactly, and who shares it."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from pagewalk.cli.arrange import check_columns, column_list
+from pagewalk.cli.exits import Exit, Stop
+from pagewalk.cli.maps_options import options
+from pagewalk.cli.maps_sections import folio_section, legend_section, maps_view, part_section
+from pagewalk.cli.output import MACHINE
+from pagewalk.cli.progress import ProgressBar
+from pagewalk.cli.remarks import count, coverage_line, heading
+from pagewalk.cli.stacks import read_stacks, stack_section
+from pagewalk.cli.target import check_target, process_id, row_of
+from pagewalk.cli.writing import finish, settle_format
+from pagewalk.errors import PagewalkError, PermissionRequired, Unsupported
+from pagewalk.render.screen import Screen, Section
+
+if TYPE_CHECKING:
+    from pagewalk.snapshot import Snapshot
+    from pagewalk.table import Table
+
+__all__ = ["help", "run"]
+
+
+def help() -> str:  # noqa: A001 - the name every verb has
+    """Return the examples and options of maps."""
+    return options().format_help()
+
+
+def run(arguments: list[str]) -> int:
+    """Walk, and show what the process maps."""
+    args = options().parse(arguments)
+    if args.sort == "help" or args.columns == ["help"]:
+        sys.stdout.write(column_list(maps_view(args.group), "mapping").replace("--by mapping", "maps", 1))
+        return Exit.OK
+    pid = process_id(args.pid)
+    check(args)
+    settle_format(args)
+    check_format(args)
+    snapshot = snapshot_of(args, pid)
+    row = row_of(snapshot, pid, args.file or "")
+    sections = sections_of(snapshot, pid, args)
+    host, coverage, gaps = snapshot.host, snapshot.coverage(), snapshot.gaps()
+    read = heading(host, coverage, args.alone)[1]
+    screen = Screen(
+        sections=tuple(sections),
+        heading=(title(snapshot, row, pid), read),
+        remarks=(coverage_line(host, coverage),),
+        facts={
+            "host": host,
+            "coverage": coverage,
+            "gaps": gaps,
+            "process": snapshot.processes(snapshot.select(pids=[pid])),
+            "totals": totals(snapshot.maps(pid)),
+        },
+    )
+    return finish(screen, gaps, args)
+
+
+def check(args: Namespace) -> None:
+    """Stop, before a walk that may last, if the question makes no sense."""
+    view = maps_view(args.group)
+    check_columns(view, [args.sort] if args.sort else [], "-s", "maps")
+    check_columns(view, args.columns or [], "--columns", "maps")
+    if args.no_smaps:
+        if args.legend:
+            raise Stop(Exit.USAGE, "--legend explains VmFlags, which only smaps has: leave --no-smaps out")
+        for name in [*(args.columns or []), *([args.sort] if args.sort else [])]:
+            if name.startswith("kernel_") or name == "vm_flags":
+                raise Stop(Exit.USAGE, f"{name} is the kernel's own word, from smaps: leave --no-smaps out")
+    if args.file is not None:
+        for option, is_given in (("--stack", args.stack), ("--alone", args.alone), ("--no-smaps", args.no_smaps)):
+            if is_given:
+                raise Stop(Exit.USAGE, f"{option} is of this machine, not of a snapshot: leave {args.file} out")
+
+
+def check_format(args: Namespace) -> None:
+    """Stop if the format cannot hold the answer."""
+    if args.totals and args.format in MACHINE:
+        raise Stop(
+            Exit.USAGE, f"-t is for people; a row of totals among the rows of {args.format} would be counted twice"
+        )
+    if args.format == "csv":
+        for option, is_given in (("--stack", args.stack), ("--legend", args.legend)):
+            if is_given:
+                raise Stop(Exit.USAGE, f"-f csv holds one table: leave {option} out, or choose another format")
+
+
+def snapshot_of(args: Namespace, pid: int) -> Snapshot:
+    """Walk all processes, since others may own what this one does; or, with --alone, this one."""
+    from pagewalk.procfs import ProcFS
+    from pagewalk.snapshot import walk
+
+    check_target(ProcFS(), pid)
+    how: dict[str, Any] = {"mappings": [pid], "vm_flags": not args.no_smaps}
+    if args.threads:
+        how["threads"] = args.threads
+    if args.alone:
+        how["pids"] = [pid]
+    with ProgressBar(not args.quiet) as progress:
+        try:
+            return walk(progress=progress, **how)
+        except (PermissionRequired, Unsupported):
+            raise
+        except PagewalkError as error:
+            raise Stop(Exit.NOTHING, f"process {pid} ended before it was read") from error
+
+
+def sections_of(snapshot: Snapshot, pid: int, args: Namespace) -> list[Section]:
+    """Return the tables: the mappings, the large folios, and what is asked for beside them."""
+    sections = [part_section(snapshot.maps(pid, group=args.group), maps_view(args.group), args)]
+    if args.format != "csv":
+        folios = snapshot.folios(pid, group=args.group)
+        # Columns asked for by name are all that a person, or awk, wants to see.
+        if args.format in MACHINE or (len(folios) and not args.columns):
+            sections.append(folio_section(folios, args))
+    if args.legend:
+        sections.append(legend_section(snapshot, pid))
+    if args.stack:
+        from pagewalk.procfs import ProcFS
+
+        sections.append(stack_section(read_stacks(ProcFS(), pid), args.format == "text"))
+    return sections
+
+
+def title(snapshot: Snapshot, row: int, pid: int) -> str:
+    """Return whose memory it is: the process, the others with its address space, its user, the machine."""
+    spaces = snapshot.facts.spaces
+    twins = len(spaces.pids[row]) - 1
+    others = f" and {count(twins, 'process')} with its address space" if twins else ""
+    where = snapshot.host.get("hostname")
+    return f"{spaces.comm[row]} (pid {pid}){others} of {spaces.user[row]}" + (f" on {where}" if where else "")
+
+
+def totals(table: Table) -> dict[str, int | None]:
+    """Return the sums of all mappings; None where one of them is not known."""
+    from pagewalk.table import SUMMABLE
+
+    sums = table.totals()
+    return {column.name: sums[column.name] for column in table.columns if column.unit in SUMMABLE}
