@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from fakesnapshot import COVERAGE, HOST, FakeSnapshot
-from pagewalk.cli.remarks import count, coverage_line, gap_lines, heading, machine_line, read_line, size
+from pagewalk.cli.remarks import (
+    count,
+    coverage_line,
+    gap_lines,
+    heading,
+    machine_line,
+    moment,
+    read_line,
+    size,
+    snapshot_line,
+)
 from pagewalk.table import Column, Table, objects
 
 
@@ -15,6 +25,17 @@ def test_heading() -> None:
     assert heading(HOST, COVERAGE) == ("pagewalk on db7, Linux 6.18.44, 23.5 GiB", "read 90 of 91 processes in 0.21 s")
     assert heading(HOST, COVERAGE, True)[1] == "read only 90 of 91 processes in 0.21 s"
     assert heading(HOST, {**COVERAGE, "refused": 0, "processes": 1})[1] == "read 1 process in 0.21 s"
+
+
+def test_of_a_file_it_says_of_when() -> None:
+    host = {**HOST, "captured_at": "2026-11-23T13:24:59+00:00"}
+    assert heading(host, COVERAGE, file="host.pwz")[1] == "snapshot of 2026-11-23 13:24 UTC"
+    assert snapshot_line(host, "host.pwz") == "host.pwz: a snapshot of db7, taken 2026-11-23 13:24 UTC"
+    redacted = {**host, "redacted": "cmdline"}
+    assert snapshot_line(redacted, "x").endswith("taken 2026-11-23 13:24 UTC, without names (cmdline)")
+    times = ["2026-11-23T13:24:59+01:00", "2026-11-23", "", None]
+    said = ["2026-11-23 13:24", "2026-11-23", "an unknown time", "an unknown time"]
+    assert [moment({"captured_at": time}) for time in times] == said
 
 
 @pytest.mark.parametrize(

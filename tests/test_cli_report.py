@@ -245,7 +245,7 @@ class TestWrongUsage:
             (["--by", "cgroup", "-P", "x", "-c", "/a"], "--by cgroup takes -c only, not -P x -c /a: cgroups are "),
             (["--by", "cgroup", "-c", "/a", "--alone"], "--alone walks the selected only, --by cgroup needs all"),
             (["--frobnicate"], "unrecognized arguments: --frobnicate (see `pagewalk help report`)"),
-            (["report", "file.pwz"], "unrecognized arguments: file.pwz"),
+            (["report", "a.pwz", "b.pwz"], "unrecognized arguments: b.pwz"),
             (["--pairs", "--by", "user"], "--pairs is of processes or programs, not user: use --by sharing or --by "),
             (["--pairs", "--by", "summary"], "--pairs is of processes or programs, not summary: use --by sharing "),
             (["--pairs", "--kernel-pss"], "--kernel-pss knows no owners: leave --pairs out"),

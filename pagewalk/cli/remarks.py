@@ -10,16 +10,43 @@ from pagewalk.render.units import duration, iec
 if TYPE_CHECKING:
     from pagewalk.table import Table
 
-__all__ = ["count", "coverage_line", "gap_lines", "heading", "machine_line", "read_line", "with_gap"]
+__all__ = [
+    "count",
+    "coverage_line",
+    "gap_lines",
+    "heading",
+    "machine_line",
+    "moment",
+    "read_line",
+    "snapshot_line",
+    "with_gap",
+]
 
 
-def heading(host: Mapping[str, Any], coverage: Mapping[str, Any], is_alone: bool = False) -> tuple[str, str]:
-    """Return the left and the right part of the first line of a screen."""
+def heading(
+    host: Mapping[str, Any], coverage: Mapping[str, Any], is_alone: bool = False, file: str | None = None
+) -> tuple[str, str]:
+    """Return the left and the right part of the first line of a screen; of a snapshot file, when it was taken."""
+    if file is not None:
+        return machine_line(host), f"snapshot of {moment(host)}"
     read = coverage["processes"]
     seen = read + coverage["refused"] + coverage["vanished"]
     processes = f"{read} of {count(seen, 'process')}" if seen != read else count(read, "process")
     only = "only " if is_alone else ""
     return machine_line(host), f"read {only}{processes} in {duration(host['seconds'])}"
+
+
+def snapshot_line(host: Mapping[str, Any], file: str) -> str:
+    """Return what a file is, for those formats that have no heading."""
+    redacted = f", without names ({host['redacted']})" if host.get("redacted") else ""
+    return f"{file}: a snapshot of {host.get('hostname') or 'a made /proc'}, taken {moment(host)}{redacted}"
+
+
+def moment(host: Mapping[str, Any]) -> str:
+    """Return when a walk began, to the minute."""
+    date, _, clock = str(host.get("captured_at") or "").partition("T")
+    zone = " UTC" if clock.endswith("+00:00") else ""
+    return f"{date} {clock[:5]}{zone}" if clock else date or "an unknown time"
 
 
 def machine_line(host: Mapping[str, Any]) -> str:

@@ -13,8 +13,9 @@ from pagewalk.cli.choosing import OPTIONS, is_chosen
 from pagewalk.cli.exits import Exit, Stop
 from pagewalk.cli.output import MACHINE
 from pagewalk.cli.pairing import asked_view, pairs_section, settle_pairs
-from pagewalk.cli.remarks import coverage_line, heading, with_gap
+from pagewalk.cli.remarks import coverage_line, heading, snapshot_line, with_gap
 from pagewalk.cli.report_options import options
+from pagewalk.cli.source import need_live, snapshot_of
 from pagewalk.cli.summary import summary_sections
 from pagewalk.cli.views import DEEP, VIEWS, Question
 from pagewalk.cli.walks import take_walk
@@ -98,6 +99,7 @@ def check(args: Namespace, selection: Wishes) -> None:
 
 def check_scope(args: Namespace, selection: Wishes) -> None:
     """Stop if the view cannot be had of what is selected, or not in that detail."""
+    need_live(args, {"--alone": args.alone, "--kernel-pss": args.kernel_pss, "--threads": args.threads})
     if args.alone and not selection:
         raise Stop(Exit.USAGE, f"--alone needs a selection: {OPTIONS}")
     if args.by in VIEWS and VIEWS[args.by].whole_ram:
@@ -117,10 +119,12 @@ def check_scope(args: Namespace, selection: Wishes) -> None:
 
 
 def walked_answer(args: Namespace, wishes: Wishes) -> tuple[Screen, Table]:
-    """Walk the machine; return what to show and the gaps."""
-    snapshot, reason = take_walk(args, wishes)
+    """Walk the machine, or read a file; return what to show and the gaps."""
+    snapshot, reason = take_walk(args, wishes) if args.file is None else (snapshot_of(args), "")
     host, coverage, gaps = snapshot.host, snapshot.coverage(), snapshot.gaps()
     remarks = [coverage_line(host, coverage)]
+    if args.file is not None and args.format != "text":
+        remarks.insert(0, snapshot_line(host, args.file))
     # Of cgroups it is rows that are chosen, not processes.
     selection = None if args.by == "cgroup" else wishes.select(snapshot)
     question = Question(selection, args.depth, args.nodes)
@@ -139,7 +143,7 @@ def walked_answer(args: Namespace, wishes: Wishes) -> tuple[Screen, Table]:
         remarks.append("csv holds one table: the balance is in the other formats")
     screen = Screen(
         sections=tuple(sections),
-        heading=heading(host, coverage, args.alone),
+        heading=heading(host, coverage, args.alone, args.file),
         remarks=tuple(remarks),
         facts={"host": host, "coverage": coverage, "gaps": gaps},
     )

@@ -6,6 +6,7 @@ from argparse import Action, ArgumentTypeError, _ArgumentGroup
 
 from pagewalk.cli.choosing import add_choice
 from pagewalk.cli.options import Parser, number, positive
+from pagewalk.cli.source import add_file
 from pagewalk.cli.views import VIEWS
 from pagewalk.cli.writing import add_walking, add_writing
 
@@ -32,6 +33,7 @@ examples:
   sudo pagewalk --by process -b | awk '{ sum += $3 } END { print sum }'
                                            the sum of PSS, in bytes
   sudo pagewalk -f json | jq '.program[0]'
+  pagewalk report host.pwz --by process    a saved snapshot, without root
   pagewalk report --kernel-pss             without root: the kernel's estimate
 
 The summary and --by cgroup, charge, use and node read what the kernel says of
@@ -55,6 +57,7 @@ def options() -> Parser:
     views = "".join(f"  {name:<8}  {view.what}\n" for name, view in VIEWS.items())
     parser = Parser("report", f"{EXAMPLES}\nviews:\n{views}")
     parser.epilog = ENVIRONMENT
+    add_file(parser)
     mirrored = shown(parser.add_argument_group("what is shown"))
     select = add_choice(parser, "Owners are looked for on the whole machine all the same.")
     mirrored += [

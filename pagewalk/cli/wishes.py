@@ -43,7 +43,9 @@ class Wishes:
     def __init__(self, args: Namespace) -> None:
         self.args = args
         self.programs = [pattern(program) for program in args.program]
-        self.uids = {user_id(user) for user in args.user}
+        # A snapshot knows the users of its own machine.
+        is_live = getattr(args, "file", None) is None
+        self.uids = {user_id(user) for user in args.user} if is_live else set()
         self.cgroups = ["/" + path.strip("/") for path in args.cgroup]
 
     def __bool__(self) -> bool:
