@@ -21,6 +21,8 @@ kpage_files = ("kpagecount", "kpageflags", "kpagecgroup")
 # include/linux/sched.h: a kernel thread has no address space of its own.
 PF_KTHREAD = 0x00200000
 
+_UID = re.compile(rb"^Uid:(.*)", re.MULTILINE)
+_VM_PTE = re.compile(rb"^VmPTE:(.*)", re.MULTILINE)
 ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
 
 
@@ -318,19 +320,20 @@ class ProcFS:
         The owner of ``/proc/PID`` will not do: it is root for a process that is not dumpable. VmPTE is what the kernel
         counts of all levels of page tables (fs/proc/task_mmu.c:task_mem, mm_pgtables_bytes).
         """
-        uid, page_tables = None, -1
-        for number, line in enumerate(self.read_at(process, "status").split(b"\n"), 1):
-            try:
-                if line.startswith(b"Uid:"):
-                    uid = int(line.split()[2])
-                elif line.startswith(b"VmPTE:"):
-                    page_tables = int(line.split()[1]) * 1024
-            except (ValueError, IndexError) as error:
-                what = "the user IDs" if uid is None else "the size of the page tables"
-                raise ParseError(self.path(f"{process.pid}/status"), number, what) from error
+        text = self.read_at(process, "status")
+        uid, page_tables = _UID.search(text), _VM_PTE.search(text)
         if uid is None:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "status")
-        return uid, page_tables
+        found, what = uid, "the user IDs"
+        try:
+            effective = int(uid[1].split()[1])
+            if page_tables is None:  # a process without an address space has no such line
+                return effective, -1
+            found, what = page_tables, "the size of the page tables"
+            return effective, int(found[1].split()[0]) * 1024
+        except (ValueError, IndexError) as error:
+            line = text.count(b"\n", 0, found.start()) + 1
+            raise ParseError(self.path(f"{process.pid}/status"), line, what) from error
 
     def uid(self, process: Process) -> int:
         """Return the effective user ID."""
