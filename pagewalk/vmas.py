@@ -92,8 +92,11 @@ class VMAs:
             Page numbers, ascending; stops are exclusive.
         """
         keep = self.end > self.start
-        for row in np.flatnonzero((self.name_len >= 6) & (self.name_len <= 13)):
-            if self.raw_name(int(row)) in _NOT_MEMORY:
+        named = np.flatnonzero((self.name_len >= 6) & (self.name_len <= 13))
+        letters = np.frombuffer(self.text, np.uint8)
+        named = named[letters[self.name_at[named] + np.uint32(1)] == ord("v")]
+        for row in named.tolist():
+            if self.raw_name(row) in _NOT_MEMORY:
                 keep[row] = False
         starts = self.start[keep] // np.uint64(page_size)
         stops = self.end[keep] // np.uint64(page_size)
