@@ -79,6 +79,7 @@ class TestScreen:
     def test_an_order_or_columns_asked_for_are_of_pairs(self, words: list[str], capsys: Captured) -> None:
         out = said(capsys, "-f", "text", *words)
         assert "WITH PID" in out
+        assert ("BYTES▴" if "-r" in words else "BYTES▾") in out
         assert REMARK not in out
         assert len([line for line in out.splitlines() if " MiB" in line]) == 15
 

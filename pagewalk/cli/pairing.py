@@ -57,7 +57,9 @@ PAIRS = {
         shown=f"{SHARED} pid comm with_pid with_comm",
         wanted=f"bytes pid comm with_pid with_comm {SHARED}",
         plain=f"{SHARED} pid with_pid comm with_comm",
-        measure="bytes",
+        # They come in this order, and have frames in common: of those left out no sum means anything.
+        measure="",
+        is_ordered=True,
     ),
     "program": PairsView(
         what="every two programs, and what they share",
@@ -66,7 +68,8 @@ PAIRS = {
         shown=f"{SHARED} program with_program",
         wanted=f"bytes program with_program {SHARED}",
         plain=f"{SHARED} program with_program",
-        measure="bytes",
+        measure="",
+        is_ordered=True,
         by="program",
         names=("program",),
     ),
@@ -106,8 +109,8 @@ def pairs_section(snapshot: Snapshot, question: Question, args: Namespace) -> tu
     view = PAIRS[args.by]
     table = view.ask(snapshot, question)
     if args.format != "text" or args.sort or args.reverse or args.columns:
-        # Pairs have frames in common: of those left out, no sum means anything.
-        return replace(section_of("pairs", table, view, args), measure=None), []
+        section = section_of("pairs", table, view, args)
+        return section if args.sort else replace(section, sorted_by="bytes", descending=not args.reverse), []
     return matrix_section(table, view.names, args.limit), [REMARK] if len(table) else []
 
 
