@@ -11,8 +11,8 @@ from pagewalk.cli.exits import Exit, Stop
 from pagewalk.cli.maps_options import options
 from pagewalk.cli.maps_sections import folio_section, legend_section, maps_view, part_section
 from pagewalk.cli.output import MACHINE
-from pagewalk.cli.progress import ProgressBar
 from pagewalk.cli.remarks import count, coverage_line, heading
+from pagewalk.cli.source import need_live, snapshot_of
 from pagewalk.cli.stacks import read_stacks, stack_section
 from pagewalk.cli.target import check_target, process_id, row_of
 from pagewalk.cli.writing import finish, settle_format
@@ -41,13 +41,13 @@ def run(arguments: list[str]) -> int:
     check(args)
     settle_format(args)
     check_format(args)
-    snapshot = snapshot_of(args, pid)
+    snapshot = taken(args, pid)
     row = row_of(snapshot, pid, args.file or "")
-    sections = sections_of(snapshot, pid, args)
+    table = snapshot.maps(pid, group=args.group)
     host, coverage, gaps = snapshot.host, snapshot.coverage(), snapshot.gaps()
-    read = heading(host, coverage, args.alone)[1]
+    read = heading(host, coverage, args.alone, args.file)[1]
     screen = Screen(
-        sections=tuple(sections),
+        sections=tuple(sections_of(snapshot, pid, table, args)),
         heading=(title(snapshot, row, pid), read),
         remarks=(coverage_line(host, coverage),),
         facts={
@@ -55,7 +55,7 @@ def run(arguments: list[str]) -> int:
             "coverage": coverage,
             "gaps": gaps,
             "process": snapshot.processes(snapshot.select(pids=[pid])),
-            "totals": totals(snapshot.maps(pid)),
+            "totals": totals(table),
         },
     )
     return finish(screen, gaps, args)
@@ -72,10 +72,7 @@ def check(args: Namespace) -> None:
         for name in [*(args.columns or []), *([args.sort] if args.sort else [])]:
             if name.startswith("kernel_") or name == "vm_flags":
                 raise Stop(Exit.USAGE, f"{name} is the kernel's own word, from smaps: leave --no-smaps out")
-    if args.file is not None:
-        for option, is_given in (("--stack", args.stack), ("--alone", args.alone), ("--no-smaps", args.no_smaps)):
-            if is_given:
-                raise Stop(Exit.USAGE, f"{option} is of this machine, not of a snapshot: leave {args.file} out")
+    need_live(args, {"--stack": args.stack, "--alone": args.alone, "--no-smaps": args.no_smaps})
 
 
 def check_format(args: Namespace) -> None:
@@ -90,29 +87,25 @@ def check_format(args: Namespace) -> None:
                 raise Stop(Exit.USAGE, f"-f csv holds one table: leave {option} out, or choose another format")
 
 
-def snapshot_of(args: Namespace, pid: int) -> Snapshot:
-    """Walk all processes, since others may own what this one does; or, with --alone, this one."""
+def taken(args: Namespace, pid: int) -> Snapshot:
+    """Take the file; or walk all processes, since others may own what this one does; or, with --alone, this one."""
+    if args.file is not None:
+        return snapshot_of(args)
     from pagewalk.procfs import ProcFS
-    from pagewalk.snapshot import walk
 
     check_target(ProcFS(), pid)
-    how: dict[str, Any] = {"mappings": [pid], "vm_flags": not args.no_smaps}
-    if args.threads:
-        how["threads"] = args.threads
-    if args.alone:
-        how["pids"] = [pid]
-    with ProgressBar(not args.quiet) as progress:
-        try:
-            return walk(progress=progress, **how)
-        except (PermissionRequired, Unsupported):
-            raise
-        except PagewalkError as error:
-            raise Stop(Exit.NOTHING, f"process {pid} ended before it was read") from error
+    how: dict[str, Any] = {"mappings": [pid], "vm_flags": not args.no_smaps, **({"pids": [pid]} if args.alone else {})}
+    try:
+        return snapshot_of(args, **how)
+    except (PermissionRequired, Unsupported):
+        raise
+    except PagewalkError as error:
+        raise Stop(Exit.NOTHING, f"process {pid} ended before it was read") from error
 
 
-def sections_of(snapshot: Snapshot, pid: int, args: Namespace) -> list[Section]:
+def sections_of(snapshot: Snapshot, pid: int, table: Table, args: Namespace) -> list[Section]:
     """Return the tables: the mappings, the large folios, and what is asked for beside them."""
-    sections = [part_section(snapshot.maps(pid, group=args.group), maps_view(args.group), args)]
+    sections = [part_section(table, maps_view(args.group), args)]
     if args.format != "csv":
         folios = snapshot.folios(pid, group=args.group)
         # Columns asked for by name are all that a person, or awk, wants to see.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pagewalk.cli.options import Parser, positive
 from pagewalk.cli.report_options import words
+from pagewalk.cli.source import add_file
 from pagewalk.cli.writing import add_walking, add_writing
 
 __all__ = ["options"]
@@ -47,7 +48,7 @@ def options() -> Parser:
     parser = Parser("maps", EXAMPLES)
     parser.epilog = ENVIRONMENT
     parser.add_argument("pid", metavar="PID", help="the process")
-    parser.add_argument("file", metavar="FILE", nargs="?", help="a snapshot instead of this machine")
+    add_file(parser)
     show = parser.add_argument_group("what is shown")
     show.add_argument("--group", action="store_true", help="one row an object mapped: file, heap, anonymous memory")
     show.add_argument("-s", "--sort", metavar="COL", help="order by this column; `-s help` lists them")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pagewalk.cli.arrange import section_of
-from pagewalk.cli.people import changed
+from pagewalk.cli.people import changed, without_zeros
 from pagewalk.cli.remarks import size
 from pagewalk.cli.views import View
 from pagewalk.render.screen import Section
@@ -42,13 +42,15 @@ class MapsView(View):
 FIGURES = "pss uss rss swap shared private anon file shmem thp hugetlb ksm swap_pss swap_uss"
 SPLIT = "private_clean private_dirty shared_clean shared_dirty"
 LARGE = "large_aligned large_unaligned large_partial"
+# The others say nothing on a screen where they are zero all the way down.
+ALWAYS = ("pss", "uss", "rss")
 KERNELS = (
     "kernel_referenced kernel_shared_dirty kernel_private_dirty kernel_lazy_free kernel_locked kernel_anon_huge_pages"
     " kernel_shmem_pmd_mapped kernel_file_pmd_mapped kernel_shmem_swap"
 )
 TRAITS = "kernel_page_size kernel_mmu_page_size kernel_thp_eligible kernel_protection_key vm_flags"
 # `others` counts them: on a screen it stands before the names, which may be cut off.
-LABELS = {"others": "with", "vm_flags": "VmFlags"}
+LABELS = {"perms": "perm", "others": "with", "vm_flags": "VmFlags"}
 
 VMAS = MapsView(
     what="the VMAs of one address space",
@@ -84,7 +86,10 @@ def part_section(table: Table, view: MapsView, args: Namespace) -> Section:
     """Return the table of VMAs or objects as the options want it."""
     is_json = args.format in ("json", "ndjson")
     if args.format == "text":
-        table = for_people(table)
+        table = for_people(table, is_short=not args.columns)
+        if not args.columns:
+            spare = (name for name in f"{FIGURES} {SPLIT} {LARGE} {KERNELS} hidden".split() if name not in ALWAYS)
+            table = without_zeros(table, {*spare} - {args.sort})
     elif is_json:
         table = with_partners(table)
     if args.no_smaps and not args.columns:
@@ -98,13 +103,13 @@ def part_section(table: Table, view: MapsView, args: Namespace) -> Section:
     return replace(section, totals=totals, share=3)
 
 
-def for_people(table: Table) -> Table:
-    """Return the table with the partners in words, and a word for memory without a name."""
+def for_people(table: Table, is_short: bool) -> Table:
+    """Return the table with the partners in words, all or only the largest, and a word for memory without a name."""
     from pagewalk.table import objects
     from pagewalk.views.parts import ANONYMOUS
 
     columns = zip(*(table[name].tolist() for name in ("partner_comms", "partner_bytes", "hidden")), strict=True)
-    said = objects(in_words(*row) for row in columns)
+    said = objects(shortened(words) if is_short else ", ".join(words) for words in (in_words(*row) for row in columns))
     names = objects(name or ANONYMOUS for name in table["name"].tolist())
     more = {
         "partners": ("text", "other owners, the one with most of these frames first", said),
@@ -113,18 +118,20 @@ def for_people(table: Table) -> Table:
     return changed(table, more)
 
 
-def in_words(comms: Sequence[str], sizes: Sequence[int], hidden: int) -> str:
+def in_words(comms: Sequence[str], sizes: Sequence[int], hidden: int) -> list[str]:
     """Return who shares how much: processes of one name once, with the most that one of them has."""
     most: dict[str, int] = {}
     times: dict[str, int] = {}
     for comm, number in zip(comms, sizes, strict=True):
         most.setdefault(comm, number)
         times[comm] = times.get(comm, 0) + 1
-    words = [
-        f"{comm} x{times[comm]} {size(most[comm])}" if times[comm] > 1 else f"{comm} {size(most[comm])}"
-        for comm in most
-    ]
-    return ", ".join([*words, f"hidden {size(hidden)}"] if hidden else words)
+    words = [comm + (f" x{times[comm]}" if times[comm] > 1 else "") + f" {size(most[comm])}" for comm in most]
+    return [*words, f"hidden {size(hidden)}"] if hidden else words
+
+
+def shortened(words: Sequence[str]) -> str:
+    """Return the first, and how many there are beside it."""
+    return ", ".join(words) if len(words) < 2 else f"{words[0]}, +{len(words) - 1}"
 
 
 def with_partners(table: Table) -> Table:
