@@ -16,9 +16,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pagewalk.table import UNITS, Column, Table, objects
-
-# These bring Rust and C++ run times of their own, with allocators that do not go with the sanitizers'.
-pytestmark = pytest.mark.unsanitized("loads libraries with allocators of their own")
+from test_arrow_native import resident
 
 MILLION = 1_000_000
 
@@ -200,3 +198,30 @@ class TestSize:
             thread.join()
         assert set(sums) == {4949}
         assert len(sums) == 160
+
+
+LEAKY = {
+    "pyarrow": (pa.table, every_unit().select(["hex", "text", "list"]), 10_000),
+    "polars": (pl.DataFrame, every_unit().select(["hex", "text", "list"]), 10_000),
+    "duckdb": (
+        lambda seen: duckdb.sql("select sum(hex) from seen").fetchall(),
+        every_unit(1000).select(["hex", "text"]),
+        500,
+    ),
+    "pandas": (pd.DataFrame.from_arrow, every_unit(1000).select(["hex", "flag"]), 2000),
+}
+
+
+@pytest.mark.unsanitized("what is freed is kept in quarantine")
+@pytest.mark.parametrize("name", LEAKY)
+def test_no_leak(name: str) -> None:
+    reader, table, rounds = LEAKY[name]
+    for _ in range(rounds // 5):
+        reader(table)
+    gc.collect()
+    before = resident()
+    for _ in range(rounds):
+        reader(table)
+    gc.collect()
+    # If each round left behind what it was handed, this would be twice as much at the least.
+    assert resident() - before < 4 << 20
