@@ -16,7 +16,7 @@ from pagewalk.cli.wishes import Wishes, descendants
 from pagewalk.procfs import Process, ProcFS
 
 
-def wishes(**given: list[Any]) -> Wishes:
+def wishes(**given: Any) -> Wishes:
     return Wishes(Namespace(**{"pid": [], "tree": [], "program": [], "user": [], "cgroup": [], **given}))
 
 
@@ -130,6 +130,14 @@ def test_wrong_ones_stop(given: dict[str, list[Any]], message: str) -> None:
     with pytest.raises(Stop, match=message) as stop:
         wishes(**given)
     assert stop.value.code == Exit.USAGE
+
+
+def test_a_user_of_another_machine_is_asked_of_its_snapshot() -> None:
+    asked = wishes(user=["nobody at all"], file="host.pwz")
+    assert asked
+    assert str(asked) == "-u nobody at all"
+    with pytest.raises(Stop, match="-u nobody at all: no such user"):
+        wishes(user=["nobody at all"], file=None)
 
 
 def test_a_user_by_name_or_number() -> None:

@@ -85,7 +85,7 @@ def shown(show: _ArgumentGroup) -> list[Action]:
         show.add_argument(
             "--pairs",
             action="store_true",
-            help="how much every two share: of processes (also --by sharing), or of programs (--by program)",
+            help="how much every two processes share; with --by program, every two programs",
         ),
         show.add_argument("-s", "--sort", metavar="COL", help="order by this column; `-s help` lists them"),
         show.add_argument("-r", "--reverse", action="store_true", help="the other way round"),
