@@ -35,6 +35,7 @@ NOUNS = {
     "tally": ["pw_intern.c"],
     "residence": ["pw_io.c", "pw_residence.c"],
     "arrow": ["pw_arrow.c"],
+    "tree": ["pw_tree.c"],
 }
 
 compile_args = ["-std=c11", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter"]

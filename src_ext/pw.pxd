@@ -115,3 +115,16 @@ cdef extern from "pw_arrow.h" nogil:
     void pw_arrow_release_schema(pw_arrow_schema *schema) noexcept
     void pw_arrow_release_array(pw_arrow_array *array) noexcept
     void pw_arrow_open(pw_arrow_stream *stream, pw_arrow_source *source) noexcept
+
+
+cdef extern from "pw_tree.h" nogil:
+    struct pw_stat:
+        int64_t state
+        int64_t ppid
+        int64_t session
+        int64_t faults
+        int64_t exit_signal
+        int64_t start_time
+        int64_t rss_pages
+    int pw_read_stat(int fd, pw_stat *out)
+    int pw_set_subreaper(int on)

@@ -12,6 +12,7 @@ RANKS: Mapping[str, float] = {
     "": 8,  # the package itself: public names
     "compared": 7.5,  # two snapshots
     "snapshot": 7,
+    "sampling": 7.5,  # takes snapshots of a tree of processes, when that is worth it
     "kernel": 7,  # what snapshot is, for the kernel's own estimate
     "questions": 6.5,  # the methods of the snapshot, by what they are about
     "walker": 6,
@@ -50,6 +51,7 @@ RANKS: Mapping[str, float] = {
     "smaps": 3,
     "residence": 3,
     "shares": 3,
+    "tree": 3,
     "procfs": 2,
     "threads": 2,
     "abi": 0,
