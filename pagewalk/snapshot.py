@@ -15,6 +15,7 @@ from pagewalk.groups import Selection
 from pagewalk.pagemap import CHUNK
 from pagewalk.plan import Plan
 from pagewalk.procfs import ProcFS
+from pagewalk.questions.frames import OfFrames
 from pagewalk.questions.machine import OfMachine
 from pagewalk.questions.processes import OfProcesses
 from pagewalk.questions.space import OfSpace
@@ -25,7 +26,7 @@ from pagewalk.walker import walk_machine
 __all__ = ["Snapshot", "walk"]
 
 
-class Snapshot(OfProcesses, OfMachine, OfSpace):
+class Snapshot(OfProcesses, OfMachine, OfSpace, OfFrames):
     """The owners of every mapped page at one time. Immutable.
 
     Parameters

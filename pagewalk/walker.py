@@ -21,6 +21,7 @@ from pagewalk.listing import Candidate, Listing
 from pagewalk.mappings import KeptPages, MappingFacts, mapping_facts
 from pagewalk.memcg import CgroupTree
 from pagewalk.objects import Holding, ObjectFacts, object_facts
+from pagewalk.orders import folio_edges
 from pagewalk.ownership import Ownership
 from pagewalk.pages import FrameRuns, PageFacts, find_torn, frame_runs, page_facts
 from pagewalk.plan import Plan
@@ -37,6 +38,8 @@ ROUNDS = 3
 # Present pages from which on a second thread pays (30 to 50 ms of reading).
 PAGES_FOR_THREADS = 1_500_000
 FRAMES_FOR_THREADS = 200_000
+# Of so many frames asked for, where their folios begin and end is read as well: some 40 words each.
+FEW_FRAMES = 1000
 
 Progress = Callable[[int, int, str], None]
 
@@ -175,7 +178,7 @@ def _read_frames(state: _State, files: FrameFiles, places: Places | None, progre
     told = None if progress is None else (lambda done, total: progress(done, total, "frames"))
     spans = [Span(0, files.frames)] if places is None else frame_cover(places, files.frames, plan.everything)
     if plan.pfns is not None:
-        spans = asked_cover(spans, plan.pfns)
+        spans = asked_cover(spans, folio_edges(plan.pfns) if len(plan.pfns) <= FEW_FRAMES else plan.pfns)
     work = files.frames if plan.everything else int(np.count_nonzero(state.ownership.owner))
     threads = _threads(plan, work, FRAMES_FOR_THREADS)
     return read_frames(files, state.ownership.owner, spans, plan.keeps_rows, threads, told)

@@ -20,6 +20,7 @@ __all__ = ["main"]
 VERBS = {
     "report": "who owns the memory of this machine (the default)",
     "maps": "what one process maps, exactly, and who shares it",
+    "who": "every owner of a frame, or of the pages of a file",
     "freed": "what ending a set of processes would free",
     "doctor": "what this machine, kernel and user allow",
 }

@@ -50,13 +50,21 @@ class Parser(argparse.ArgumentParser):
         """Stop with one line and the code for wrong usage."""
         raise Stop(Exit.USAGE, f"{message} (see `pagewalk help {self.verb}`)")
 
-    def parse(self, arguments: list[str]) -> argparse.Namespace:
-        """Parse `arguments`, on top of what the environment sets."""
+    def parse(self, arguments: list[str], mixed: bool = False) -> argparse.Namespace:
+        """Parse `arguments`, on top of what the environment sets.
+
+        Parameters
+        ----------
+        arguments : list of str
+            Options and words.
+        mixed : bool
+            Let options stand between two words: argparse alone takes the first words for all there are.
+        """
         for action in self.mirrored:
             name = variable(action)
             if (text := os.environ.get(name, "")) != "":
                 self.set_defaults(**{action.dest: self.from_environment(action, name, text)})
-        return self.parse_args(arguments)
+        return self.parse_intermixed_args(arguments) if mixed else self.parse_args(arguments)
 
     def from_environment(self, action: argparse.Action, name: str, text: str) -> Any:
         """Return what the variable `name` sets `action` to."""

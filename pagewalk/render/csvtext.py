@@ -1,14 +1,16 @@
 """CSV as RFC 4180 has it, safe to open in a spreadsheet.
 
-Bytes are integers, an unknown cell is empty, a list has commas between its items. What a spreadsheet would take for
-a formula gets an apostrophe before it, and control characters are written out.
+Bytes are integers, an unknown cell is empty, a list has commas between its items; a list of objects is JSON. What a
+spreadsheet would take for a formula gets an apostrophe before it, and control characters are written out.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from typing import Any, TextIO
 
+from pagewalk.render.jsontext import dumps
 from pagewalk.render.safe import visible
 from pagewalk.render.screen import Screen, Style
 from pagewalk.table import Table
@@ -50,13 +52,18 @@ def field(value: Any, unit: str) -> object:
             return neutral(value)
         case "list":
             # One number is a number, the sign of a formula cannot begin a pid.
-            return neutral(",".join(str(item) for item in value))
+            return neutral(listed(value))
         case "hex":
             return f"{value:#x}"
         case "flag":
             return int(value)
         case _:
             return value
+
+
+def listed(items: Sequence[object]) -> str:
+    """Return a list with commas between its items; one of objects is JSON, which says where each ends."""
+    return dumps(items) if any(isinstance(item, dict) for item in items) else ",".join(map(str, items))
 
 
 def neutral(text: str) -> str:

@@ -15,7 +15,7 @@ from pagewalk.render.safe import written_out
 from pagewalk.render.screen import Screen, Style
 from pagewalk.table import Table
 
-__all__ = ["SCHEMA", "dumps", "json_rows", "render"]
+__all__ = ["SCHEMA", "dumps", "item_text", "json_rows", "render"]
 
 SCHEMA = "pagewalk/1"
 
@@ -58,6 +58,11 @@ def dumps(value: object) -> str:
     """Return `value` as JSON on one line, valid UTF-8."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=python_value)
     return text if text.isascii() else UNSAFE.sub(escaped, text)
+
+
+def item_text(item: object) -> str:
+    """Return an item of a list as one text: an object as JSON has it, anything else as it is."""
+    return dumps(item) if isinstance(item, dict) else str(item)
 
 
 def python_value(value: Any) -> object:

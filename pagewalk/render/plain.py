@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
+from pagewalk.render.jsontext import item_text
 from pagewalk.render.safe import cells, visible
 from pagewalk.render.screen import Screen, Section, Style
 from pagewalk.render.units import iec
@@ -65,7 +66,7 @@ def word(value: Any, unit: str, exact: bool) -> str:
         case "flag":
             return "yes" if value else "no"
         case "list":
-            return ",".join(visible(str(item)) for item in value) or "-"
+            return ",".join(visible(item_text(item)) for item in value) or "-"
         case _:
             return visible(str(value)) or "-"
 

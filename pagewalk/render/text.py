@@ -17,6 +17,7 @@ from rich.color import ColorSystem
 from rich.style import Style as RichStyle
 
 from pagewalk.render.fit import fit
+from pagewalk.render.jsontext import item_text
 from pagewalk.render.layout import Block, Columns, Pile, lay_out
 from pagewalk.render.safe import visible
 from pagewalk.render.screen import Screen, Section, Style
@@ -233,8 +234,8 @@ def ending(text: str, width: int) -> str:
 def counted(items: tuple[object, ...]) -> str:
     """Return the items of a list, one that is there several times once and with its number."""
     numbers: dict[str, int] = {}
-    for item in items:
-        numbers[str(item)] = numbers.get(str(item), 0) + 1
+    for item in map(item_text, items):
+        numbers[item] = numbers.get(item, 0) + 1
     return ", ".join(text if number == 1 else f"{text} x{number}" for text, number in numbers.items())
 
 
