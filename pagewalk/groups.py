@@ -74,20 +74,21 @@ class Spaces:
         Returns
         -------
         ndarray of bool, shape (len(self),)
-            A process whose parent ended belongs to whoever took it in.
+            A process whose parent ended belongs to whoever took it in. Those that a process has started are found
+            even if itself could not be read.
         """
         row_of = {pid: row for row, all_pids in enumerate(self.pids) for pid in all_pids}
         children: dict[int, list[int]] = {}
         for row, ppid in enumerate(self.ppid.tolist()):
-            if ppid in row_of and row_of[ppid] != row:
-                children.setdefault(row_of[ppid], []).append(row)
+            children.setdefault(ppid, []).append(row)
         mask = np.zeros(len(self), bool)
-        todo = [row_of[pid] for pid in pids if pid in row_of]
+        todo = list(pids)
         while todo:
-            row = todo.pop()
-            if not mask[row]:
-                mask[row] = True
-                todo += children.get(row, [])
+            pid = todo.pop()
+            rows = [*([row_of[pid]] if pid in row_of else []), *children.get(pid, [])]
+            fresh = [row for row in rows if not mask[row]]
+            mask[fresh] = True
+            todo += [its for row in fresh for its in self.pids[row]]
         return mask
 
 
@@ -154,7 +155,8 @@ def select(
     """
     mask = np.ones(len(spaces), bool)
     if pids or trees:
-        mask &= _with_pids(spaces, [*pids, *trees]) | spaces.descendants(trees)
+        parents = set(spaces.ppid.tolist())
+        mask &= _with_pids(spaces, [*pids, *(pid for pid in trees if pid not in parents)]) | spaces.descendants(trees)
     if programs:
         patterns = [_compiled(program) for program in programs]
         mask &= np.array([any(p.search(comm) for p in patterns) for comm in spaces.comm], bool)

@@ -169,10 +169,16 @@ def test_a_tree_is_united_with_pids_and_narrowed_by_the_rest() -> None:
     assert rows(select(family(), trees=[1], programs=["p0"])) == [0, 2, 4]
 
 
-def test_a_tree_whose_root_is_not_there() -> None:
-    with pytest.raises(PagewalkError, match="no address space was read for pid 39 "):
-        select(family(), trees=[39])
-    assert not family().descendants([39]).any()
+def test_a_tree_whose_root_was_not_read() -> None:
+    """Root itself may be refused: what it started is known by its number all the same."""
+    assert rows(select(family(), trees=[39])) == [5]
+    assert rows(select(family(), trees=[0])) == [0, 1, 2, 3, 4]
+
+
+def test_a_tree_that_nobody_is_in() -> None:
+    with pytest.raises(PagewalkError, match="no address space was read for pid 38 "):
+        select(family(), trees=[38])
+    assert not family().descendants([38]).any()
 
 
 def test_parents_in_a_circle_end() -> None:
