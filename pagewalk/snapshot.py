@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -19,11 +20,12 @@ from pagewalk.questions.frames import OfFrames
 from pagewalk.questions.machine import OfMachine
 from pagewalk.questions.processes import OfProcesses
 from pagewalk.questions.space import OfSpace
+from pagewalk.storage import codec
 from pagewalk.table import Table
 from pagewalk.views import gap
 from pagewalk.walker import walk_machine
 
-__all__ = ["Snapshot", "walk"]
+__all__ = ["Snapshot", "load", "walk"]
 
 
 class Snapshot(OfProcesses, OfMachine, OfSpace, OfFrames):
@@ -105,6 +107,56 @@ class Snapshot(OfProcesses, OfMachine, OfSpace, OfFrames):
         """
         return gap.gaps(self.facts.gaps)
 
+    def save(self, path: str | os.PathLike[str], force: bool = False, redact: str | None = None) -> int:
+        """Write a snapshot file, which `load` reads on any machine and without root.
+
+        Parameters
+        ----------
+        path : str or path
+            The file to make: readable for its owner only, there whole or not at all.
+        force : bool
+            Replace a file of that name.
+        redact : str, optional
+            Leave out ``"cmdline"`` (command lines but for the program's name), ``"paths"`` (names of files and
+            cgroups), or ``"all"`` (also the names of programs, users and the host). Tokens stand for names.
+
+        Returns
+        -------
+        int
+            Bytes written.
+
+        Raises
+        ------
+        PagewalkError
+            The file exists already, or cannot be made there.
+        OSError
+            It cannot be written: the disk is full.
+        """
+        return codec.save_facts(os.fspath(path), self.facts, force, redact)
+
+
+def load(path: str | os.PathLike[str]) -> Snapshot:
+    """Read a snapshot file; every question gives the answer that it gave when the snapshot was taken.
+
+    Parameters
+    ----------
+    path : str or path
+        A file that `Snapshot.save` or ``pagewalk snapshot`` made. It may come from anybody: nothing in it is run.
+
+    Returns
+    -------
+    Snapshot
+        What was walked.
+
+    Raises
+    ------
+    SnapshotError
+        The file is no snapshot, of another version, or damaged.
+    OSError
+        It cannot be opened.
+    """
+    return Snapshot(codec.load_facts(os.fspath(path)))
+
 
 def walk(
     pids: Collection[int] | None = None,
@@ -152,7 +204,7 @@ def walk(
         beside ours. Reading it holds the ``mmap_lock`` for long.
     pfns : array_like of int, optional
         Frames of which `Snapshot.who` is to be asked: they are read whether they have an owner or not, and where they
-        are mapped is kept.
+        are mapped is kept. The order of their folios is looked for up to 1,000 of them.
     freed : bool
         Look for files without a name and who holds them, which `Snapshot.freed` and the column ``freed`` need.
 
