@@ -27,13 +27,15 @@ from pagewalk.difference import (
 from pagewalk.errors import PagewalkError
 from pagewalk.groups import Selection
 from pagewalk.snapshot import Snapshot
-from pagewalk.table import Column, Table
-from pagewalk.views import cgroup, group, mapping, process, use
+from pagewalk.table import Column, Table, objects
+from pagewalk.views import cgroup, gap, group, mapping, process, use
 
 __all__ = ["COLUMNS", "Difference", "diff"]
 
 # VmFlags are read where they are asked for only, and are no figure.
 _MAPPING = tuple(column for column in mapping.COLUMNS if column.name != "vm_flags")
+
+_OF = Column("snapshot", "text", "old or new: the walk that did not see it")
 
 # The columns of each question's answer.
 COLUMNS: dict[str, tuple[Column, ...]] = {
@@ -72,10 +74,9 @@ class Difference:
     @property
     def is_one_boot(self) -> bool:
         """Whether both are of one machine that was not started again in between: only then processes are the same."""
-        old, new = self.old.facts.host, self.new.facts.host
-        # A host's name may be changed while it runs, and a made /proc has no boot.
-        same = old.get("boot_id") == new.get("boot_id")
-        return same and bool(old.get("boot_id") or old.get("hostname") == new.get("hostname"))
+        # A host's name may be changed while it runs, and two hosts may have one name.
+        old, new = (one.facts.host.get("boot_id") for one in (self.old, self.new))
+        return bool(old) and old == new
 
     @property
     def seconds(self) -> float | None:
@@ -105,10 +106,29 @@ class Difference:
             lines.append(f"{whose} called exec in between: pages of another program are not compared")
         if (seconds := self.seconds) is not None and seconds < 0:
             lines.append("the old snapshot was taken after the new one: every change is the wrong way round")
+        if any(one.facts.host.get("redacted") in ("paths", "all") for one in (self.old, self.new)):
+            lines.append(
+                "a snapshot is redacted, which gives names of its own to what it hides: these match nothing else"
+            )
         kinds = [one.facts.host.get("mapcount") for one in (self.old, self.new)]
         if kinds[0] != kinds[1]:
             lines.append(f"the kernels count mappings in two ways ({kinds[0]}, {kinds[1]}): hidden owners may differ")
         return lines
+
+    def gaps(self) -> Table:
+        """Return what either walk could not see, and why.
+
+        Returns
+        -------
+        Table
+            One row a gap; ``snapshot`` says of which: ``old`` or ``new``.
+        """
+        both = {"old": self.old.gaps(), "new": self.new.gaps()}
+        names = [column.name for column in gap.COLUMNS]
+        data = {name: np.concatenate([gaps[name] for gaps in both.values()]) for name in names}
+        unknown = {name: np.concatenate([gaps.unknown(name) for gaps in both.values()]) for name in names}
+        which = objects([side for side, gaps in both.items() for _ in range(len(gaps))])
+        return Table((_OF, *gap.COLUMNS), {"snapshot": which, **data}, unknown)
 
     def select(
         self,
@@ -313,14 +333,12 @@ class Difference:
     def _mapping_ids(self, snapshot: Snapshot, table: Table) -> list[tuple[object, ...]]:
         processes = self._ids(snapshot, table["pid"])
         # The name of a file changes when it is renamed or unlinked, its inode does not.
-        columns = (table[name].tolist() for name in ("start", "inode", "name"))
-        return [
-            (process, start, inode, "" if inode else name)
-            for process, start, inode, name in zip(processes, *columns, strict=True)
-        ]
+        return list(zip(processes, table["start"].tolist(), table["inode"].tolist(), strict=True))
 
     def _two_boots(self) -> str:
         old, new = (one.facts.host.get("hostname") or "?" for one in (self.old, self.new))
+        if not all(one.facts.host.get("boot_id") for one in (self.old, self.new)):
+            return "a snapshot does not say of which boot of which machine it is, so no process is known to be in both"
         if old != new:
             return f"the snapshots are of two machines ({old} and {new}), so no process is in both"
         return f"the snapshots are of two boots of {new}, so no process is in both"

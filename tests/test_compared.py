@@ -18,6 +18,7 @@ from model import PAGE, Frame, Kind, Machine, Present, Process, Space, Vma
 from moments import Moments, moments
 from pagewalk.compared import COLUMNS, Difference
 from pagewalk.errors import PagewalkError
+from pagewalk.facts import Gap
 from pagewalk.snapshot import Snapshot
 from pagewalk.table import SUMMABLE, Table
 from smallhost import FRAMES, LIBC, MEMFD, A, C, walked
@@ -161,8 +162,8 @@ class TestSelect:
 @settings(max_examples=15)
 @given(books())
 def test_books(books: Books) -> None:
-    with fakebooks.made(books) as procfs:
-        old, new = (pagewalk.walk(procfs=procfs, frames="all") for _ in range(2))
+    with fakebooks.made(books) as first, fakebooks.made(books) as second:
+        old, new = (pagewalk.walk(procfs=procfs, frames="all") for procfs in (first, second))
     between = pagewalk.diff(old, new)
     for table, by, plain in (
         (between.uses(), "use", new.uses()),
@@ -204,8 +205,17 @@ class TestInTheWay:
 
     def test_a_machine_that_was_renamed_is_the_same(self, both: Difference) -> None:
         assert pagewalk.diff(on(both.old, hostname="a"), on(both.new, hostname="b")).is_one_boot
-        nameless = [on(one, boot_id="", hostname=name) for one, name in ((both.old, "a"), (both.new, "b"))]
-        assert not pagewalk.diff(*nameless).is_one_boot
+
+    def test_a_snapshot_that_does_not_say_of_which_boot_it_is(self, both: Difference) -> None:
+        apart = pagewalk.diff(on(both.old, boot_id=""), on(both.new, boot_id=""))
+        assert not apart.is_one_boot
+        with pytest.raises(PagewalkError, match="does not say of which boot of which machine"):
+            apart.processes()
+
+    @pytest.mark.parametrize(("redacted", "lines"), [("cmdline", 0), ("paths", 1), ("all", 1)])
+    def test_names_left_out(self, both: Difference, redacted: str, lines: int) -> None:
+        said = pagewalk.diff(on(both.old, redacted=redacted), both.new).remarks()
+        assert [line.startswith("a snapshot is redacted") for line in said] == [True] * lines
 
     def test_the_wrong_way_round(self, both: Difference) -> None:
         old = on(both.old, captured_at="2026-01-02T03:05:05+00:00")
@@ -258,6 +268,17 @@ class TestInTheWay:
             pagewalk.diff(both.old, wrong)
         with pytest.raises(PagewalkError, match="the old one is no snapshot"):
             pagewalk.diff(wrong, both.old)
+
+    def test_gaps_of_both(self, both: Difference) -> None:
+        old, new = (
+            Snapshot(replace(one.facts, gaps=gaps))
+            for one, gaps in ((both.old, (Gap(None, "ksm", "why"),)), (both.new, (Gap(7, "memory", "ended"),)))
+        )
+        assert pagewalk.diff(old, new).gaps().to_dicts() == [
+            {"snapshot": "old", "pid": None, "what": "ksm", "reason": "why"},
+            {"snapshot": "new", "pid": 7, "what": "memory", "reason": "ended"},
+        ]
+        assert not len(both.gaps())
 
     def test_it_says_what_it_is(self, both: Difference) -> None:
         assert repr(both).startswith("<Difference of two snapshots of a made /proc: ")
