@@ -146,8 +146,9 @@ class _Interning:
 class _Shard:
     """What one thread has counted."""
 
-    def __init__(self, files: FrameFiles, owner: NDArray[np.uint32], row_of: NDArray[np.uint32]) -> None:
+    def __init__(self, files: FrameFiles, owner: NDArray[np.uint32], row_of: NDArray[np.uint32], memcgs: bool) -> None:
         self._files = files
+        self._cgroup = files.cgroup if memcgs else -1
         self._owner = owner
         self._row_of = row_of
         self._words, self._rows = _Interning(1024), _Interning(4096)
@@ -165,15 +166,15 @@ class _Shard:
         mapcount, flags, memcg = self._buffers
         self.missing += self._fill(self._files.count, block, owner, mapcount)
         self._fill(self._files.flags, block, owner, flags)
-        if self._files.cgroup >= 0:
-            self._fill(self._files.cgroup, block, owner, memcg)
+        if self._cgroup >= 0:
+            self._fill(self._cgroup, block, owner, memcg)
         kept = self._row_of[block.start : block.stop]
         self.blocks.append(block)
         at = 0
         while True:
             at = self._tally.count(
                 block.start, at, owner, mapcount, flags, memcg, block.zone, block.unowned,
-                self._files.flags, self._files.cgroup, self._frames, kept,
+                self._files.flags, self._cgroup, self._frames, kept,
             )  # fmt: skip
             if at == len(owner):
                 return
@@ -209,6 +210,7 @@ def read_frames(
     keep_rows: bool = False,
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    memcgs: bool = True,
 ) -> FrameRows:
     """Read the kpage files where frames are asked for, and count alike frames.
 
@@ -226,6 +228,8 @@ def read_frames(
         How many threads read.
     progress : callable, optional
         Called with the frames gone through and their number; from any thread.
+    memcgs : bool
+        Whether kpagecgroup is read: a quarter of the time. Without it every memcg is 0.
 
     Returns
     -------
@@ -238,7 +242,7 @@ def read_frames(
         for span in (spans if spans is not None else [Span(0, len(owner))])
         for base in range(span.start, span.stop, BLOCK)
     ]
-    shards = [_Shard(files, owner, row_of) for _ in range(max(1, min(threads, len(blocks))))]
+    shards = [_Shard(files, owner, row_of, memcgs) for _ in range(max(1, min(threads, len(blocks))))]
     todo, done = iter(blocks), 0
 
     def work(number: int) -> None:

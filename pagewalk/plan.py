@@ -58,6 +58,11 @@ class Plan:
         return bool(self.mappings) or self.pfns is not None or self.held
 
     @property
+    def memcgs(self) -> bool:
+        """Whether the memcg of each frame is needed: for cgroups and charges, and of frames that are asked for."""
+        return self.everything or self.pfns is not None
+
+    @property
     def alone(self) -> bool:
         """Whether only some processes are walked."""
         return self.pids is not None or self.cgroups is not None

@@ -54,7 +54,7 @@ class FactTable:
     mapcount : ndarray of int64
         What kpagecount says, -1 where it says nothing (device memory).
     flags, memcg : ndarray of uint64
-        What kpageflags and kpagecgroup say.
+        What kpageflags and kpagecgroup say; memcg is 0 where the walk had no need of it (`Plan.memcgs`).
     zone : ndarray of int64
         Where the frames are, by the walk's numbers; 0 outside of System RAM, or where it was not asked for.
     frames : ndarray of int64

@@ -181,7 +181,7 @@ def _read_frames(state: _State, files: FrameFiles, places: Places | None, progre
         spans = asked_cover(spans, folio_edges(plan.pfns) if len(plan.pfns) <= FEW_FRAMES else plan.pfns)
     work = files.frames if plan.everything else int(np.count_nonzero(state.ownership.owner))
     threads = _threads(plan, work, FRAMES_FOR_THREADS)
-    return read_frames(files, state.ownership.owner, spans, plan.keeps_rows, threads, told)
+    return read_frames(files, state.ownership.owner, spans, plan.keeps_rows, threads, told, plan.memcgs)
 
 
 def _forget_ended(state: _State, rows: FrameRows) -> None:

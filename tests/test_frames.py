@@ -264,6 +264,18 @@ def test_rows_are_kept_where_they_are_asked_for(tmp_path: Path) -> None:
         assert len(read_frames(files, np.ones(4, np.uint32)).row_of) == 0
 
 
+def test_memcgs_are_read_where_they_are_asked_for(tmp_path: Path) -> None:
+    """Not even of the head of a tail that lacks its own."""
+    procfs = made(tmp_path, 8, {4: HEAD, 5: TAIL}, dict.fromkeys(range(8), 1), dict.fromkeys(range(5), 77))
+    with FrameFiles(procfs) as files:
+        owner = np.ones(8, np.uint32)
+        with_them, without = read_frames(files, owner), read_frames(files, owner, memcgs=False)
+    assert set(with_them.memcg.tolist()) == {0, 77}
+    assert set(without.memcg.tolist()) == {0}
+    assert with_them.words == 3 * 8
+    assert without.words == 2 * 8
+
+
 def test_progress_reaches_the_end(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:

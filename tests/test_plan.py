@@ -13,6 +13,19 @@ def test_by_default_all_processes_are_walked_and_no_page_is_kept() -> None:
     assert not Plan().keeps_rows
 
 
+@pytest.mark.parametrize(
+    ("plan", "memcgs"),
+    [
+        (Plan(), False),
+        (Plan(mappings=True, held=True), False),
+        (Plan(everything=True), True),
+        (Plan(pfns=np.ones(1, np.uint64)), True),
+    ],
+)
+def test_memcgs_are_needed_for_charges_and_single_frames(plan: Plan, memcgs: bool) -> None:
+    assert plan.memcgs == memcgs
+
+
 @pytest.mark.parametrize("plan", [Plan(pids=[]), Plan(pids=[1]), Plan(cgroups=["/"])])
 def test_some_processes_alone(plan: Plan) -> None:
     assert plan.alone
