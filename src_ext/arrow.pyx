@@ -6,6 +6,7 @@ Nothing is copied. Each struct that a consumer gets lies in a Python object of i
 memory below it and is kept by one reference until the struct is released, wherever it has been moved.
 """
 
+cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING
@@ -200,6 +201,7 @@ cdef void *kept(object keeper) noexcept:
     return <void *>keeper
 
 
+@cython.linetrace(False)  # a build that measures coverage would ask the ended interpreter for its lock
 cdef void let_go(void *keeper) noexcept nogil:
     """Drop the reference from whatever thread; an interpreter that has ended has no objects to drop."""
     if Py_IsInitialized():
