@@ -111,7 +111,7 @@ def expected(frames: Frames, vmas: list[VMA]) -> Counts:
     """The same, folio by folio and page by page."""
     counts: Counter[tuple[int, int, int, int]] = Counter()
     for number, vma in enumerate(vmas):
-        done = set()
+        done: set[int] = set()
         for page in sorted(vma):
             head, order = frames.head[vma[page]], frames.order[vma[page]]
             kind, size = frames.kind[head], 1 << order

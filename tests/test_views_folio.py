@@ -72,6 +72,7 @@ def test_every_page_in_a_large_folio_is_counted_once(machine: Machine, data: st.
         return
     pid = data.draw(st.sampled_from(snapshot.processes()["pid"].tolist()))
     space = next(process.space for process in machine.processes if process.pid == pid)
+    assert space is not None
     expected: Counter[str] = Counter()
     for _, _, entry in machine.pages(space):
         if isinstance(entry, Present):

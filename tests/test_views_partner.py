@@ -64,7 +64,7 @@ def test_as_a_walk_over_pages_says(machine: Machine, group: bool, data: st.DataO
         return
     me = data.draw(st.sampled_from(range(len(spaces))))
     table = partners(snapshot.facts, int(spaces.pid[me]), group)
-    space_of = {process.pid: process.space for process in machine.processes}
+    space_of = {process.pid: process.space for process in machine.processes if process.space is not None}
     owned = [
         Counter(entry.pfn for _, _, entry in machine.pages(space_of[int(pid)]) if isinstance(entry, Present))
         for pid in spaces.pid.tolist()

@@ -11,7 +11,7 @@ from pagewalk.cli.exits import Exit, Stop
 from pagewalk.cli.maps_options import options
 from pagewalk.cli.maps_sections import folio_section, legend_section, maps_view, part_section
 from pagewalk.cli.output import MACHINE
-from pagewalk.cli.remarks import count, coverage_line, heading
+from pagewalk.cli.remarks import coverage_line, heading, snapshot_line
 from pagewalk.cli.source import need_live, snapshot_of
 from pagewalk.cli.stacks import read_stacks, stack_section
 from pagewalk.cli.target import check_target, process_id, row_of
@@ -45,11 +45,14 @@ def run(arguments: list[str]) -> int:
     row = row_of(snapshot, pid, args.file or "")
     table = snapshot.maps(pid, group=args.group)
     host, coverage, gaps = snapshot.host, snapshot.coverage(), snapshot.gaps()
+    remarks = [coverage_line(host, coverage)]
+    if args.file is not None and args.format != "text":
+        remarks.insert(0, snapshot_line(host, args.file))
     read = heading(host, coverage, args.alone, args.file)[1]
     screen = Screen(
         sections=tuple(sections_of(snapshot, pid, table, args)),
         heading=(title(snapshot, row, pid), read),
-        remarks=(coverage_line(host, coverage),),
+        remarks=tuple(remarks),
         facts={
             "host": host,
             "coverage": coverage,
@@ -121,12 +124,13 @@ def sections_of(snapshot: Snapshot, pid: int, table: Table, args: Namespace) -> 
 
 
 def title(snapshot: Snapshot, row: int, pid: int) -> str:
-    """Return whose memory it is: the process, the others with its address space, its user, the machine."""
+    """Return whose memory it is: the program, the processes with this address space, their user, the machine."""
     spaces = snapshot.facts.spaces
-    twins = len(spaces.pids[row]) - 1
-    others = f" and {count(twins, 'process')} with its address space" if twins else ""
+    twins = [str(other) for other in spaces.pids[row] if other != pid]
+    more = f" and {len(twins) - 2} more" if len(twins) > 2 else ""
+    pids = f"pids {', '.join([str(pid), *twins[:2]])}{more}" if twins else f"pid {pid}"
     where = snapshot.host.get("hostname")
-    return f"{spaces.comm[row]} (pid {pid}){others} of {spaces.user[row]}" + (f" on {where}" if where else "")
+    return f"{spaces.comm[row]} ({pids}) of {spaces.user[row]}" + (f" on {where}" if where else "")
 
 
 def totals(table: Table) -> dict[str, int | None]:

@@ -19,7 +19,7 @@ from workloads import PAGE, Region, Stage
 if TYPE_CHECKING:
     from checks import Look
 
-pytest.register_assert_rewrite("checks")
+pytest.register_assert_rewrite("checks", "vmachecks")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

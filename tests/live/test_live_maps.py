@@ -2,149 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-import knobs
-import pagewalk
 import truth
 from checks import Look
+from pagewalk.cli import main
+from vmachecks import expect_smaps, looked, part, smaps
 from workloads import (
     GIB,
     MADV_DONTNEED,
     MADV_GUARD_INSTALL,
     MADV_MERGEABLE,
-    MADV_NOHUGEPAGE,
     MADV_PAGEOUT,
     MAP_ANONYMOUS,
-    MAP_HUGETLB,
     MAP_NORESERVE,
     MAP_PRIVATE,
     MAP_SHARED,
     PAGE,
     PROT_READ,
-    Agent,
-    Region,
     Stage,
     until,
 )
 
 FileMaker = Callable[..., Path]
-HEADER = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) (.{4}) ([0-9a-f]+) [0-9a-f]+:[0-9a-f]+ (\d+) *(.*)")
 MADV_FREE = 8
-
-
-def smaps(pid: int) -> dict[int, dict[str, Any]]:
-    """What smaps says, by the start of the VMA, in bytes; read with nothing of pagewalk's."""
-    found: dict[int, dict[str, Any]] = {}
-    for line in Path(f"/proc/{pid}/smaps").read_bytes().splitlines():
-        if header := HEADER.fullmatch(line):
-            start, end, perms, offset, inode, name = header.groups()
-            vma: dict[str, Any] = {"end": int(end, 16), "perms": perms.decode(), "offset": int(offset, 16)}
-            vma |= {"inode": int(inode), "name": os.fsdecode(name)}
-            found[int(start, 16)] = vma
-            continue
-        field, _, value = line.decode().partition(":")
-        words = value.split()
-        vma[field] = words if field == "VmFlags" else int(words[0]) << (10 if words[1:] == ["kB"] else 0)
-    return {start: vma for start, vma in found.items() if vma["name"] != "[vsyscall]"}
-
-
-KERNELS = {
-    "kernel_referenced": "Referenced",
-    "kernel_shared_dirty": "Shared_Dirty",
-    "kernel_private_dirty": "Private_Dirty",
-    "kernel_lazy_free": "LazyFree",
-    "kernel_locked": "Locked",
-    "kernel_anon_huge_pages": "AnonHugePages",
-    "kernel_shmem_pmd_mapped": "ShmemPmdMapped",
-    "kernel_file_pmd_mapped": "FilePmdMapped",
-    "kernel_page_size": "KernelPageSize",
-    "kernel_mmu_page_size": "MMUPageSize",
-    "kernel_protection_key": "ProtectionKey",
-}
-
-
-def expect_smaps(snapshot: pagewalk.Snapshot, *agents: Agent, pss: bool = True) -> None:
-    """Hold every VMA of processes at rest to smaps, field by field.
-
-    Parameters
-    ----------
-    pss : bool
-        Whether the kernel's Pss is right too: nobody maps a frame twice.
-    """
-    for agent in agents:
-        kernel, rows = smaps(agent.pid), snapshot.maps(agent.pid).to_dicts()
-        assert [row["start"] for row in rows] == sorted(kernel)
-        for row in rows:
-            said = kernel[row["start"]]
-            assert derived(row) == from_smaps(said), (agent, row["name"])
-            for name in ("pss", "swap_pss"):
-                # smaps cuts each to a KiB. The vdso is everybody's, and somebody may have come or gone.
-                if pss and row["name"] != "[vdso]":
-                    assert 0 <= row[name] + 1 - said["Pss" if name == "pss" else "SwapPss"] <= 1025, (agent, row, said)
-            assert {name: row[name] for name in KERNELS} == {name: said.get(field) for name, field in KERNELS.items()}
-            assert row["kernel_thp_eligible"] == bool(said.get("THPeligible"))
-            assert row["vm_flags"] == said["VmFlags"]
-            assert row["thp"] >= row["kernel_anon_huge_pages"]
-        expect_sums(snapshot, agent)
-
-
-def derived(row: dict[str, Any]) -> dict[str, Any]:
-    """What pages show of a VMA, under the kernel's names."""
-    return {
-        **{name: row[name] for name in ("end", "perms", "offset", "inode", "name")},
-        "Size": row["vss"],
-        "Rss": row["rss"],
-        "Anonymous": row["anon"],
-        "not anonymous": row["file"] + row["shmem"],
-        "Private": row["private"],
-        "Shared": row["rss"] - row["private"],
-        "Hugetlb": row["hugetlb"],
-        "KSM": row["ksm"],
-        "Swap": row["swap"] + row["kernel_shmem_swap"],
-    }
-
-
-def from_smaps(said: dict[str, Any]) -> dict[str, Any]:
-    """The same, from smaps."""
-    return {
-        **{name: said[name] for name in ("end", "perms", "offset", "inode", "name", "Size", "Rss", "Anonymous")},
-        "not anonymous": said["Rss"] - said["Anonymous"],
-        "Private": said["Private_Clean"] + said["Private_Dirty"],
-        "Shared": said["Shared_Clean"] + said["Shared_Dirty"],
-        "Hugetlb": said["Shared_Hugetlb"] + said["Private_Hugetlb"],
-        # Kernels up to 6.6 have no such field, and those that set KPF_KSM everywhere leave ours unknown.
-        "KSM": said.get("KSM"),
-        "Swap": said["Swap"],
-    }
-
-
-def expect_sums(snapshot: pagewalk.Snapshot, agent: Agent) -> None:
-    """The mappings add up to the process, and the objects to the mappings."""
-    vmas, objects = snapshot.maps(agent.pid).totals(), snapshot.maps(agent.pid, group=True).totals()
-    assert {name: total for name, total in objects.items() if name in vmas} == {
-        name: vmas[name] for name in objects if name in vmas
-    }
-    (process,) = snapshot.processes(snapshot.select(pids=[agent.pid]))
-    for name in ("vss", "rss", "pss", "uss", "anon", "file", "shmem", "private", "hugetlb", "swap", "swap_pss"):
-        assert vmas[name] == process[name], name
-
-
-def looked(look: Look, *agents: Agent) -> pagewalk.Snapshot:
-    return look(mappings=[agent.pid for agent in agents], vm_flags=True)
-
-
-def part(snapshot: pagewalk.Snapshot, agent: Agent, memory: Region) -> dict[str, Any]:
-    """The row of a region that is one VMA."""
-    (row,) = (row for row in snapshot.maps(agent.pid) if row["start"] == memory.start)
-    return row
 
 
 def test_forked(stage: Stage, look: Look) -> None:
@@ -215,92 +102,6 @@ def test_swapped_anonymous_and_shared_memory(stage: Stage, look: Look, swap: obj
     without = look(mappings=[agent.pid])
     row = part(without, agent, shared)
     assert (row["swap"], row["kernel_shmem_swap"], row["kernel_referenced"], row["vm_flags"]) == (0, None, None, None)
-
-
-def test_huge_pages_whole_and_in_part(stage: Stage, look: Look, huge: int) -> None:
-    parent = stage.start()
-    memory = parent.map(3 * huge, huge=True)
-    parent.write(memory)
-    parent.advise(memory, MADV_NOHUGEPAGE)
-    if smaps(parent.pid)[memory.start]["AnonHugePages"] != memory.length:
-        pytest.skip("the kernel gave small pages where huge ones were asked for: memory is fragmented")
-    child = parent.fork()
-    child.write(memory.part(5, 3))
-    child.advise(Region(memory.start + 2 * huge, huge // 2), MADV_DONTNEED)
-    snapshot = looked(look, parent, child)
-    expect_smaps(snapshot, parent, child)
-    assert large(part(snapshot, parent, memory)) == (3 * huge, 0, 0)
-    # Of the first three of its own pages, of the last half gone: one is whole.
-    assert large(part(snapshot, child, memory)) == (huge, 0, huge - 3 * PAGE + huge // 2)
-    child.end()
-    parent.advise(Region(memory.start + huge // 2, huge // 2), MADV_DONTNEED)  # nobody's now, and part of it still
-    snapshot = looked(look, parent)
-    expect_smaps(snapshot, parent)
-    rows = [row for row in snapshot.folios(parent.pid) if row["start"] == memory.start]
-    found = [(row["kind"], row["size"], row["aligned"], row["unaligned"], row["partial"]) for row in rows]
-    split = truth.flags(truth.present(parent.pid, memory)[0]) & truth.KPF_THP == 0
-    assert found == [("anon", None, 0, 0, huge // 2)] * (not split) + [("anon", huge, 2 * huge, 0, 0)]
-
-
-def large(row: dict[str, Any]) -> tuple[int, int, int]:
-    return row["large_aligned"], row["large_unaligned"], row["large_partial"]
-
-
-@pytest.fixture
-def sixteen(root: None) -> Iterator[int]:
-    """Folios of sixteen pages where a process asks for huge ones; their size."""
-    size = 16 * PAGE
-    path = knobs.THP / f"hugepages-{size >> 10}kB" / "enabled"
-    if not path.exists():
-        pytest.skip(f"no {path}: this kernel has no huge pages of several sizes")
-    sizes = [one / "enabled" for one in knobs.THP.glob("hugepages-*kB") if (one / "enabled").exists()]
-    try:
-        switches = [knobs.knob(one, "madvise" if one == path else "never") for one in sizes]
-        for switch in switches:
-            switch.__enter__()
-    except knobs.Unavailable as reason:
-        pytest.skip(str(reason))
-    try:
-        yield size
-    finally:
-        for switch in reversed(switches):
-            switch.__exit__(None, None, None)
-
-
-def test_folios_of_sixteen_pages(stage: Stage, look: Look, sixteen: int) -> None:
-    agent = stage.start()
-    memory = agent.map(64 * sixteen, huge=True)
-    agent.write(memory)
-    frames = truth.present(agent.pid, memory)
-    heads = [pfn for pfn in frames if truth.flags(pfn) & 1 << 15]
-    if len(heads) != 64:
-        pytest.skip("the kernel gave other folios than were asked for: memory is fragmented")
-    # 10 of them lose a page, which nobody has then; 20 move to where they do not fit.
-    for number in range(10):
-        agent.advise(memory.part(number * 16 + number, 1), MADV_DONTNEED)
-    where = Region(memory.start + 44 * sixteen, 20 * sixteen)
-    room = stage.room(memory.length)
-    target = room.start + PAGE
-    assert agent.call("mremap", where.start, where.length, where.length, 3, target) == target
-    snapshot = looked(look, agent)
-    expect_smaps(snapshot, agent)
-    assert large(part(snapshot, agent, memory)) == (34 * sixteen, 0, 10 * 15 * PAGE)
-    assert large(part(snapshot, agent, Region(target, where.length))) == (0, 20 * sixteen, 0)
-    rows = [row for row in snapshot.folios(agent.pid, group=True) if row["name"] == "anonymous" and row["size"]]
-    assert [(row["size"], row["aligned"], row["unaligned"]) for row in rows] == [(sixteen, 34 * sixteen, 20 * sixteen)]
-
-
-def test_pages_of_hugetlbfs(stage: Stage, look: Look, hugetlb: int) -> None:
-    parent = stage.start()
-    memory = parent.map(3 * hugetlb, flags=MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB)
-    parent.write(Region(memory.start, 2 * hugetlb), stride=hugetlb)
-    child = parent.fork()
-    child.write(Region(memory.start, hugetlb), stride=hugetlb)
-    snapshot = looked(look, parent, child)
-    expect_smaps(snapshot, parent, child)
-    row = part(snapshot, parent, memory)
-    assert (row["kernel_page_size"], row["hugetlb"], large(row)) == (hugetlb, 2 * hugetlb, (2 * hugetlb, 0, 0))
-    assert (row["partners"], row["partner_bytes"]) == ([child.pid], [hugetlb])
 
 
 def test_merged_pages(stage: Stage, look: Look, ksm: object) -> None:
@@ -380,3 +181,26 @@ def test_many_vmas(stage: Stage, look: Look) -> None:
     (row,) = (row for row in snapshot.maps(agent.pid, group=True) if row["name"] == "anonymous")
     assert row["rss"] >= 3000 * PAGE
     np.testing.assert_array_equal(np.diff(snapshot.maps(agent.pid)["start"].astype(np.int64)) > 0, True)
+
+
+def test_the_command(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the arguments to the bytes: the same, in JSON."""
+    parent = stage.start()
+    memory = parent.map(50 * PAGE)
+    parent.write(memory)
+    child = parent.fork()
+    child.write(memory.part(0, 10))
+    assert main(["maps", str(child.pid), "-f", "json", "--stack", "--legend"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    (row,) = (row for row in said["mapping"] if int(row["start"], 16) == memory.start)
+    assert (row["uss"], row["shared"]) == (10 * PAGE, 40 * PAGE)
+    assert row["partners"] == [{"pid": parent.pid, "comm": "agent", "bytes": 40 * PAGE}]
+    kernel = smaps(child.pid)
+    assert [int(row["start"], 16) for row in said["mapping"]] == list(kernel)
+    assert said["totals"]["rss"] == sum(vma["Rss"] for vma in kernel.values())
+    (thread,) = said["stacks"]
+    assert thread["tid"] == child.tid
+    assert thread["stack"], "it waits in the kernel for a command"
+    assert {row["code"] for row in said["legend"]} == {code for vma in kernel.values() for code in vma["VmFlags"]}
+    child.end()
+    assert main(["maps", str(child.pid)]) == 3
