@@ -170,3 +170,25 @@ class TestMatrix:
         lines = shown(screen(self.MADE), header=False, exact=True)
         assert lines[1:4] == ["Xorg         3072*  2048", "a long name  2048      1*", "c               0      7"]
         assert shown(screen(self.MADE), width=24)[1] == "NAME             Xorg"
+
+
+class TestSigned:
+    CHANGES = processes(["grew", "shrank", "stayed"], pss=[3 * MIB, -5 * MIB, 0], unknown=[1])
+
+    def test_more_has_a_sign_too(self) -> None:
+        made = section(self.CHANGES, shown=("pss", "uss", "comm"), wanted=(), signed=frozenset({"pss"}), totals=True)
+        assert shown(screen(made))[1:-1] == [
+            "      PSS       USS  COMM",
+            "+3.00 MiB  1.50 MiB  grew",
+            "-5.00 MiB         ?  shrank",
+            "        0         0  stayed",
+            "-2.00 MiB         ?  total",
+        ]
+
+    @pytest.mark.parametrize(("rest", "said"), [(2 * MIB, "+2.00 MiB"), (-2 * MIB, "-2.00 MiB"), (0, "0 B")])
+    def test_the_rest_has_one(self, rest: int, said: str) -> None:
+        table = processes(["a", "b"], pss=[9 * MIB, rest])
+        lines = shown(screen(section(table, limit=1, signed=frozenset({"pss"}))))
+        assert f"... 1 more, {said} of PSS" in lines
+        exact = shown(screen(section(table, limit=1, signed=frozenset({"pss"}))), exact=True)
+        assert f"... 1 more, {'+' * (rest > 0)}{rest} bytes of PSS" in exact

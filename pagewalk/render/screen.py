@@ -48,6 +48,8 @@ class Section:
     crossing : mapping of str to int
         The columns of a matrix that stand for what a row stands for, each with the number of that row: the cell where
         they meet is marked, and the header is a name, written as it is.
+    signed : frozenset of str
+        Columns of changes: what people read has a sign when it is more, too.
     """
 
     key: str
@@ -64,6 +66,7 @@ class Section:
     endings: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     crossing: Mapping[str, int] = field(default_factory=dict)
+    signed: frozenset[str] = frozenset()
 
     def rows(self) -> Table:
         """Return the rows asked for: all, or the first `limit`."""

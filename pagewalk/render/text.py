@@ -118,7 +118,7 @@ class Terminal:
         section, width = block.section, block.width
         rows = section.rows().head(block.rows)
         columns = [section.table.column(name) for name in section.shown]
-        printed = {column.name: self.cells(rows, column) for column in columns}
+        printed = {column.name: self.cells(rows, column, column.name in section.signed) for column in columns}
         for name, meets in section.crossing.items():
             printed[name] = [cell + (MEETS if row == meets else " ") for row, cell in enumerate(printed[name])]
         if section.totals:
@@ -181,16 +181,22 @@ class Terminal:
         text = f"... {len(section.table) - shown} more"
         if (name := section.measure) is not None and not section.table.unknown(name)[shown:].any():
             rest_of_it = int(section.table[name][shown:].sum())
-            text += f", {rest_of_it} bytes" if self.style.exact else f", {' '.join(iec(rest_of_it))}"
+            sign = "+" if name in section.signed and rest_of_it > 0 else ""
+            text += f", {sign}{rest_of_it} bytes" if self.style.exact else f", {sign}{' '.join(iec(rest_of_it))}"
             text += "" if name == "bytes" else f" of {name.upper().replace('_', ' ')}"
         return text
 
-    def cells(self, table: Table, column: Column) -> list[str]:
+    def cells(self, table: Table, column: Column, is_signed: bool) -> list[str]:
         raw: list[Any] = table[column.name].tolist()
         unknown: list[bool] = table.unknown(column.name).tolist()
-        return ["?" if missing else self.cell(value, column.unit) for value, missing in zip(raw, unknown, strict=True)]
+        return [
+            "?" if missing else self.cell(value, column.unit, is_signed)
+            for value, missing in zip(raw, unknown, strict=True)
+        ]
 
-    def cell(self, value: Any, unit: str) -> str:
+    def cell(self, value: Any, unit: str, is_signed: bool = False) -> str:
+        if is_signed and value > 0:
+            return "+" + self.cell(value, unit)
         match unit:
             case "bytes" if not self.style.exact:
                 number, prefix = iec(value)
@@ -215,7 +221,7 @@ class Terminal:
         for column in columns:
             total = sums[column.name]
             if total is not None:
-                cell = self.cell(total, column.unit)
+                cell = self.cell(total, column.unit, column.name in section.signed)
             elif column.unit in SUMMABLE:
                 cell = "?"
             else:
