@@ -60,6 +60,8 @@ def test_exit_code(findings: list[Finding], code: Exit, capsys: Captured, monkey
     assert main(["doctor"]) == code
     out, err = capsys.readouterr()
     assert ("pagewalk can run here." in out) == (code == Exit.OK)
+    # Whoever cannot run it can still look at a snapshot.
+    assert ("pagewalk report host.pwz" in out) == ("pagewalk demo" in out) == (code != Exit.OK)
     assert err == ""
 
 

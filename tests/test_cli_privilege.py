@@ -103,7 +103,9 @@ class TestMessage:
             "the kernel hides physical page numbers from uid 1000 (needs CAP_SYS_ADMIN)",
             f"  run:        sudo {script} report",
             "  container:  needs --privileged and the host's pid namespace",
-            "  no root:    pagewalk report --kernel-pss   the kernel's own estimate",
+            "  no root:    pagewalk report host.pwz       reads a saved snapshot",
+            "              pagewalk report --kernel-pss   the kernel's own estimate",
+            "              pagewalk demo                  a snapshot that comes with pagewalk, to try it",
             "  more:       pagewalk doctor                what this machine, kernel and user allow",
         ]
 

@@ -81,7 +81,7 @@ def test_sdist_holds_every_source(sdist_names: set[str]) -> None:
     package = {
         str(path.relative_to(REPOSITORY))
         for path in (REPOSITORY / "pagewalk").rglob("*")
-        if path.suffix in {".py", ".pyi"} or path.name == "py.typed"
+        if path.suffix in {".py", ".pyi"} or path.name in {"py.typed", "demo.pwz"}
     }
     rest = {"setup.py", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "tests/test_packaging.py"}
     assert native | package | rest <= sdist_names
@@ -100,9 +100,9 @@ def test_wheel_holds_modules_stubs_and_nothing_else(wheel_names: set[str]) -> No
         name for name in ours if name.endswith(".so")
     }
     assert {f"pagewalk/_native/{noun}.pyi" for noun in NOUNS} <= ours
-    assert "pagewalk/py.typed" in ours
+    assert {"pagewalk/py.typed", "pagewalk/demo.pwz"} <= ours
     assert {name for name in ours if not name.startswith("pagewalk/")} == set()
-    assert {Path(name).suffix for name in ours} == {".py", ".pyi", ".so", ".typed"}
+    assert {Path(name).suffix for name in ours} == {".py", ".pyi", ".so", ".typed", ".pwz"}
 
 
 def test_wheel_answers_from_an_empty_directory(installed: Path, tmp_path: Path) -> None:
@@ -123,3 +123,8 @@ def test_wheel_imports_from_an_empty_directory(installed: Path, tmp_path: Path) 
 def test_wheel_reads_this_process(installed: Path, tmp_path: Path) -> None:
     script = "import os, pagewalk as pw; print(len(pw.read_maps(os.getpid())))"
     assert int(run(installed / "python", "-c", script, cwd=tmp_path)) > 10
+
+
+def test_wheel_opens_its_demo(installed: Path, tmp_path: Path) -> None:
+    printed = run(installed / "pagewalk", "demo", "process", "-b", cwd=tmp_path)
+    assert "web-worker" in printed

@@ -44,6 +44,7 @@ def test_what_is_restored_is_what_was_kept(array: NDArray[Any], in_order: bool) 
         ([0, 2**64 - 1], np.uint64, "ascending", "<u8"),
         ([2**63 - 1, -(2**63)] * 2, np.int64, "steps", "<u8"),
         ([255, 0, 255, 0], np.uint8, "plain", "|u1"),
+        ([7, 7, 8, 9], np.uint8, "plain", "|u1"),
         ([True, False], np.bool_, "plain", "|b1"),
         ([1.5, float("nan")], np.float64, "plain", "<f8"),
     ],

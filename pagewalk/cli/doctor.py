@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["help", "run"]
 
+# What works for everybody.
+WITHOUT_A_WALK = "`pagewalk report host.pwz` a saved snapshot, `pagewalk demo` one that comes with pagewalk"
+
 EXAMPLES = """\
 pagewalk doctor: what this machine, kernel and user allow
 
@@ -108,11 +111,14 @@ def conclusion(code: Exit) -> str:
         case Exit.OK:
             return "pagewalk can run here."
         case Exit.UNSUPPORTED:
-            return "pagewalk cannot run on this kernel; `pagewalk report --kernel-pss` shows the kernel's own estimate."
+            return (
+                "pagewalk cannot run on this kernel; `pagewalk report --kernel-pss` shows the kernel's own estimate,"
+                f" {WITHOUT_A_WALK}."
+            )
         case _:
             return (
                 "pagewalk cannot run as this user; `pagewalk report` prints the command to use,"
-                " `pagewalk report --kernel-pss` shows the kernel's own estimate."
+                f" `pagewalk report --kernel-pss` shows the kernel's own estimate, {WITHOUT_A_WALK}."
             )
 
 

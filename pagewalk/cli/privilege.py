@@ -31,7 +31,9 @@ def refusal(reason: str, arguments: list[str]) -> str:
         lines.append(f"  run:        {as_root(shlex.join([*own_command(), *(arguments or ['report'])]))}")
     lines.append("  container:  needs --privileged and the host's pid namespace")
     typed = as_typed()
-    lines.append(f"  no root:    {typed} report --kernel-pss   the kernel's own estimate")
+    lines.append(f"  no root:    {typed} report host.pwz       reads a saved snapshot")
+    lines.append(f"              {typed} report --kernel-pss   the kernel's own estimate")
+    lines.append(f"              {typed} demo                  a snapshot that comes with pagewalk, to try it")
     lines.append(f"  more:       {typed} doctor                what this machine, kernel and user allow")
     return "\n".join(lines)
 

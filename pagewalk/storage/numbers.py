@@ -117,7 +117,8 @@ def keep(array: _Array) -> tuple[Kept, _Array]:
 
 def _as_differences(array: _Array) -> tuple[str, _Array]:
     """Return the differences where these are small; a wrap-around is undone by the sum, which wraps around too."""
-    if len(array) < 2:
+    # Bytes have nothing to gain, and those of texts stay legible.
+    if len(array) < 2 or array.dtype.itemsize == 1:
         return "plain", array
     wide = array.astype(np.int64) if array.dtype.kind == "i" else array.astype(np.uint64).view(np.int64)
     differences = np.diff(wide, prepend=np.int64(0))
