@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,23 @@ def test_json_has_the_figures_and_the_parts(capsys: pytest.CaptureFixture[str], 
     assert [how["freed"] for how in walks] == [True]
     assert walks[0]["threads"] == 2
     assert "pids" not in walks[0]  # others may hold what these do
+
+
+def test_a_file_instead_of_the_machine(
+    capsys: pytest.CaptureFixture[str], walks: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    file = tmp_path / "host.pwz"
+    SNAP.save(str(file))
+    assert main(["freed", "-p", "11,20", "-f", "json"]) == Exit.OK
+    live = json.loads(capsys.readouterr().out)
+    assert main(["freed", "-p", "11,20", "-f", "json", str(file)]) == Exit.OK
+    saved = json.loads(capsys.readouterr().out)
+    assert (saved["freed"], saved["fates"]) == (live["freed"], live["fates"])
+    assert len(walks) == 1
+    assert main(["freed", "-p", "11", "--threads", "2", str(file)]) == Exit.USAGE
+    assert "leave one out" in capsys.readouterr().err
+    assert main(["freed", "-p", "11", str(tmp_path / "none.pwz")]) == Exit.FAILURE
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_text_says_it_in_words(capsys: pytest.CaptureFixture[str]) -> None:

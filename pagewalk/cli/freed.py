@@ -11,8 +11,8 @@ from pagewalk.cli.choosing import OPTIONS, add_choice
 from pagewalk.cli.exits import Exit, Stop
 from pagewalk.cli.options import Parser
 from pagewalk.cli.people import changed
-from pagewalk.cli.progress import ProgressBar
 from pagewalk.cli.remarks import count, coverage_line, heading, size
+from pagewalk.cli.source import add_file, snapshot_of
 from pagewalk.cli.views import View
 from pagewalk.cli.wishes import Wishes
 from pagewalk.cli.writing import add_walking, add_writing, finish, settle_format
@@ -86,7 +86,7 @@ def options() -> Parser:
     """Return the parser of freed's options."""
     parser = Parser("freed", EXAMPLES)
     parser.epilog = ENVIRONMENT
-    parser.add_argument("file", metavar="FILE", nargs="?", help="a snapshot instead of this machine")
+    add_file(parser)
     add_choice(parser, "Of several kinds a process must meet each, of one kind any.")
     add_walking(add_writing(parser), parser)
     return parser
@@ -104,7 +104,8 @@ def run(arguments: list[str]) -> int:
     if not wishes:
         raise Stop(Exit.USAGE, f"whose end? Say it by {OPTIONS} (see `pagewalk help freed`)")
     settle_format(args)
-    snapshot = snapshot_of(args)
+    # Of all processes: others may hold what the chosen ones do.
+    snapshot = snapshot_of(args, freed=True)
     selection = wishes.select(snapshot)
     assert selection is not None  # there are wishes
     if not len(selection):
@@ -113,20 +114,11 @@ def run(arguments: list[str]) -> int:
     host, coverage, gaps = snapshot.host, snapshot.coverage(), snapshot.gaps()
     screen = Screen(
         sections=tuple(sections(total, parts, snapshot, args)),
-        heading=heading(host, coverage),
+        heading=heading(host, coverage, file=args.file),
         remarks=(sentence(total), coverage_line(host, coverage)),
         facts={"host": host, "coverage": coverage, "gaps": gaps},
     )
     return finish(screen, gaps, args)
-
-
-def snapshot_of(args: Namespace) -> Snapshot:
-    """Walk all processes: others may hold what the chosen ones do."""
-    from pagewalk.snapshot import walk
-
-    how = {"threads": args.threads} if args.threads else {}
-    with ProgressBar(not args.quiet) as progress:
-        return walk(progress=progress, freed=True, **how)
 
 
 def sections(total: Table, parts: Table, snapshot: Snapshot, args: Namespace) -> list[Section]:
