@@ -22,6 +22,9 @@ VERBS = {
     "maps": "what one process maps, exactly, and who shares it",
     "who": "every owner of a frame, or of the pages of a file",
     "freed": "what ending a set of processes would free",
+    "snapshot": "save all of it, to be asked later, elsewhere, without root",
+    "diff": "what changed between two snapshots, and what stopped being shared",
+    "demo": "the report of a snapshot that comes with pagewalk, to try it",
     "doctor": "what this machine, kernel and user allow",
 }
 
@@ -36,6 +39,9 @@ examples:
   sudo pagewalk --by mapping -p 1234      what one process maps and shares
   sudo pagewalk --by charge               which cgroup pays for what others use
   sudo pagewalk -f json -o memory.json    the summary for another program
+  sudo pagewalk snapshot -o host.pwz      all of it into a file, for later
+  pagewalk report host.pwz --by process   any view of a file, without root
+  pagewalk demo                           a snapshot to try all that with
   pagewalk doctor                         what this machine allows
 
 commands:
