@@ -76,8 +76,8 @@ def read_words(words: list[str], is_file_asked: bool) -> tuple[list[Asked], str 
     if is_file_asked and asked:
         raise Stop(Exit.USAGE, f"--file asks about a file, {asked[0].text} about a frame: leave one out")
     if not is_file_asked and not asked:
-        what = f"of {file} " if file is not None else ""
-        raise Stop(Exit.USAGE, f"who is asked for what {what}? Give PID:ADDRESS, a frame number, or --file PATH")
+        missing = "nothing is asked" if file is None else f"{file!r} is no PID:ADDRESS and no frame number"
+        raise Stop(Exit.USAGE, f"{missing}: give PID:ADDRESS, a frame number, or --file PATH")
     return asked, file
 
 

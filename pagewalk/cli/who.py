@@ -26,7 +26,7 @@ TRIES = 3
 
 # Columns for people, from left to right, and in the order in which a screen takes them in.
 FRAME = ("pfn", "use", "mapcount", "seen", "hidden", "order", "node", "zone", "flags", "memcg")
-FRAME_WANTED = ("pfn", "use", "mapcount", "hidden", "order", "node", "memcg", "flags", "zone", "seen")
+FRAME_WANTED = ("pfn", "use", "mapcount", "hidden", "order", "node", "memcg", "zone", "seen")
 PAGE = ("pfn", "pid", "comm", "user", "address", "perms", "offset", "mapping")
 PAGE_WANTED = ("pid", "comm", "address", "mapping", "pfn", "perms", "user", "offset")
 
@@ -126,6 +126,7 @@ def answer(snapshot: Snapshot, frames: Frames, reasons: Reasons, args: Namespace
         heading=heading(host, coverage, file=args.file),
         remarks=(
             *(f"{one.text} is in frame {pfn}" for one, pfn in frames.items() if one.pid is not None),
+            *(flag_lines(table) if args.format == "text" else []),
             *reasons.values(),
             *nothing,
             *hidden(table),
@@ -150,6 +151,11 @@ def no_frame(pfn: int, file: str | None) -> str:
     return f"frame {pfn} is no frame of System RAM: a hole, beyond its end, or memory of a device"
 
 
+def flag_lines(table: Table) -> list[str]:
+    """Return a line for each frame that has flags."""
+    return [f"frame {row['pfn']}: {' '.join(row['flags'])}" for row in table if row["flags"]]
+
+
 def hidden(table: Table) -> list[str]:
     """Return a line for each frame that somebody maps who was not seen."""
     return [
@@ -167,9 +173,12 @@ def sections(table: Table, places: Table, args: Namespace) -> list[Section]:
         return [Section("who", flat, flat.names)]
     if args.format in ("json", "ndjson"):
         return [Section("who", table, table.names)]
-    frames = Section("who", table, FRAME, wanted=FRAME_WANTED, endings=("memcg",))
-    # On a screen the one frame need not be said again.
-    shown = PAGE[1:] if args.format == "text" and len(table) == 1 else PAGE
+    is_screen = args.format == "text"
+    # The flags are longer than a line: a screen has them below.
+    of_frame = tuple(name for name in FRAME if name in FRAME_WANTED or not is_screen)
+    frames = Section("who", table, of_frame, wanted=FRAME_WANTED, endings=("memcg",))
+    # The one frame need not be said again.
+    shown = PAGE[1:] if is_screen and len(table) == 1 else PAGE
     wanted = tuple(name for name in PAGE_WANTED if name in shown)
     pages = Section("owners", places, shown, wanted=wanted, share=3, endings=("mapping",))
     return [frames, pages] if len(places) else [frames]
