@@ -19,6 +19,8 @@ def test_the_codes_are_a_contract() -> None:
         "GAPS": 4,
         "UNSUPPORTED": 69,
         "PRIVILEGE": 77,
+        "NOT_EXECUTABLE": 126,
+        "NOT_FOUND": 127,
         "INTERRUPTED": 130,
         "PIPE": 141,
     }
