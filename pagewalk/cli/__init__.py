@@ -25,6 +25,8 @@ VERBS = {
     "snapshot": "save all of it, to be asked later, elsewhere, without root",
     "diff": "what changed between two snapshots, and what stopped being shared",
     "demo": "the report of a snapshot that comes with pagewalk, to try it",
+    "run": "run a command, and say what memory its tree had",
+    "watch": "the same of processes that run already",
     "doctor": "what this machine, kernel and user allow",
 }
 
