@@ -94,3 +94,14 @@ class TestValues:
         for text in ("0", "-7", "", "1e3", "²"):
             with pytest.raises(argparse.ArgumentTypeError):
                 positive(text)
+
+
+def test_options_among_words() -> None:
+    parser = Parser("verb", "examples\n")
+    parser.add_argument("words", nargs="*")
+    parser.mirror(parser.add_argument("-n", "--row-limit", type=positive))
+    with pytest.raises(Stop, match="unrecognized arguments: b"):
+        parser.parse(["a", "-n", "3", "b"])
+    args = parser.parse(["a", "-n", "3", "b"], mixed=True)
+    assert (args.words, args.row_limit) == (["a", "b"], 3)
+    assert "words ..." in parser.format_help()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,15 @@ def test_figures_are_figures() -> None:
         "7",
     ]
     assert field(("=cmd()", "b"), "list") == "'=cmd(),b"
+
+
+def test_a_list_of_objects_is_json() -> None:
+    owners = ({"pid": 1, "comm": "=a, b"}, {"pid": 2, "comm": "\x1b[2J"})
+    text = field(owners, "list")
+    assert isinstance(text, str)
+    assert json.loads(text) == list(owners)
+    assert "\x1b" not in text
+    assert field((), "list") == ""
 
 
 @given(st.lists(anything, max_size=6))

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from answers import GIB, HOSTILE, processes, screen, section
-from pagewalk.render.jsontext import dumps, render
+from pagewalk.render.jsontext import dumps, item_text, render
 from pagewalk.render.screen import Screen, Style
+from pagewalk.table import Column, Table, objects
 from test_render_safe import anything
 
 
@@ -49,6 +50,18 @@ def test_limit_and_several_tables() -> None:
     table = processes(["a", "b", "c"])
     made = Screen((section(table, limit=2), section(table)), facts={"gaps": table})
     assert [len(rows) for key, rows in parsed(made).items() if key != "schema"] == [3, 3]
+
+
+def test_a_list_of_objects() -> None:
+    owners = ({"pid": 1, "comm": "a\u2028b", "addresses": ["0x1000"], "mapping": None},)
+    table = Table(
+        [Column("owners", "list", "")], {"owners": objects([owners, ()])}, {"owners": np.array([False, False])}
+    )
+    text = written(screen(section(table)))
+    assert "\u2028" not in text
+    assert json.loads(text)["process"] == [{"owners": list(owners)}, {"owners": []}]
+    assert item_text(owners[0]) == dumps(owners[0])
+    assert item_text(1) == "1"
 
 
 def test_hostile_names_come_back() -> None:

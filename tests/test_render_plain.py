@@ -54,6 +54,16 @@ def test_every_unit() -> None:
     assert shown(screen(section(table, shown=table.names)))[1] == r"1250000 0.210000   no 0.250000 a\x20b,c x y"
 
 
+def test_a_list_of_objects() -> None:
+    owners = objects([({"pid": 1, "comm": "two words"}, {"pid": 2, "comm": "\x1b"})])
+    table = Table([Column("owners", "list", ""), Column("n", "id", "")], {"owners": owners, "n": objects([3])})
+    (_, line) = shown(screen(section(table, shown=table.names)))
+    assert line.split() == [
+        r"""{"pid":\x201,\x20"comm":\x20"two\x20words"},{"pid":\x202,\x20"comm":\x20"\u001b"}""",
+        "3",
+    ]
+
+
 def test_nothing_is_cut_off() -> None:
     lines = shown(screen(section(processes(HOSTILE))), width=40, height=5)
     assert len(lines) == len(HOSTILE) + 1

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from answers import GIB, HOSTILE, KIB, MIB, processes, screen, section
 from pagewalk.render.screen import Screen, Style
-from pagewalk.render.text import render
+from pagewalk.render.text import counted, render
 from pagewalk.table import Column, Table, objects
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
@@ -192,3 +192,7 @@ class TestSigned:
         assert f"... 1 more, {said} of PSS" in lines
         exact = shown(screen(section(table, limit=1, signed=frozenset({"pss"}))), exact=True)
         assert f"... 1 more, {'+' * (rest > 0)}{rest} bytes of PSS" in exact
+
+
+def test_a_list_of_objects_is_json() -> None:
+    assert counted(({"pid": 1}, {"pid": 1}, "b")) == '{"pid": 1} x2, b'
