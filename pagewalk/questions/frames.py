@@ -127,7 +127,7 @@ class OfFrames:
         Parameters
         ----------
         path : str
-            Name of the file, as maps has it; of a deleted file with or without `` (deleted)``.
+            Name of the file; of a deleted one what maps calls it, with or without `` (deleted)``.
         device : tuple of int
             Major and minor number of its device, to go by its inode instead of its name.
         inode : int

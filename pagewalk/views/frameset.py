@@ -177,7 +177,7 @@ def frames_of_file(facts: Facts, path: str = "", device: tuple[int, int] = (0, 0
     facts : Facts
         Of a walk that kept mappings.
     path : str
-        Name of the file, as maps has it; of a file without a name any more, with or without `` (deleted)``.
+        Name of the file; of one without a name any more, what maps calls it, with or without `` (deleted)``.
     device : tuple of int
         Major and minor number of the file's device, to go by its inode instead of its name.
     inode : int
@@ -197,6 +197,8 @@ def frames_of_file(facts: Facts, path: str = "", device: tuple[int, int] = (0, 0
     if inode:
         is_it = (mappings.inode == inode) & (mappings.major == device[0]) & (mappings.minor == device[1])
     else:
+        # The one byte that maps writes otherwise (fs/proc/task_mmu.c:show_map_vma).
+        path = path.replace("\n", "\\012")
         names = (path, f"{path} (deleted)")
         is_it = np.array([name in names for name in mappings.name], bool)
     runs = np.flatnonzero(is_it[pages.vma]) if len(pages) else np.zeros(0, np.int64)
