@@ -17,7 +17,7 @@ from pagewalk.listing import Candidate, is_gone
 from pagewalk.ownership import Ownership, Strangers
 from pagewalk.pagemap import BRIDGE, CHUNK, Buffers, PageRuns, ReadCost, RunCollector, Wanted, read_chunks
 from pagewalk.procfs import Process, ProcFS
-from pagewalk.smaps import SmapsVMA, parse_smaps
+from pagewalk.smaps import SmapsVMA, parse_smaps, read_timed
 from pagewalk.threads import run_in_threads
 from pagewalk.vmas import VMAs, parse_maps
 
@@ -327,10 +327,17 @@ class Reader:
 
     def _read_smaps(self, process: Process) -> list[SmapsVMA] | None:
         try:
-            text = self._procfs.read_at(process, "smaps")
-            return parse_smaps(text, self._procfs.path(f"{process.pid}/smaps"))
+            fd = self._procfs.open_at(process, "smaps")
+            try:
+                text, longest_ns = read_timed(fd)
+            finally:
+                os.close(fd)
+            said = parse_smaps(text, self._procfs.path(f"{process.pid}/smaps"))
         except (OSError, ParseError):
             return None
+        with self._lock:
+            self.cost.add(ReadCost(longest_ns=longest_ns))
+        return said
 
     def _describe(self, process: Process, opened: _Opened) -> None:
         """Read what is shown of a process beside its memory; what cannot be read stays unknown."""

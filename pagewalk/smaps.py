@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 from pagewalk.errors import ParseError
 
-__all__ = ["SmapsVMA", "parse_smaps", "parse_smaps_rollup"]
+__all__ = ["SmapsVMA", "parse_smaps", "parse_smaps_rollup", "read_timed"]
+
+# More than the kernel gives at a time.
+BUFFER = 1 << 16
 
 # fs/proc/task_mmu.c:show_map_vma, as in maps; the fields below it begin with a capital letter.
 _HEADER = re.compile(
@@ -75,6 +79,8 @@ def parse_smaps(text: bytes, path: str = "smaps") -> list[SmapsVMA]:
         A line is neither a VMA's nor a field of one.
     """
     vmas: list[SmapsVMA] = []
+    # Most lines stand there again and again: a figure of 0, a size, the flags of all code.
+    known: dict[bytes, tuple[str, int | tuple[str, ...]]] = {}
     for number, line in enumerate(text.removesuffix(b"\n").split(b"\n") if text else [], 1):
         if header := _HEADER.fullmatch(line):
             start, end, perms, offset, _, _, inode, name = header.groups()
@@ -83,22 +89,57 @@ def parse_smaps(text: bytes, path: str = "smaps") -> list[SmapsVMA]:
             )
             vmas.append(vma)
             continue
-        field = _FIELD.fullmatch(line)
-        if field is None or not vmas:
-            raise ParseError(path, number, f"a VMA or a field of one from {os.fsdecode(line[:120])!r}")
-        name, value = field[1].decode(), field[2]
-        if name == "VmFlags":
-            last = vmas[-1]
-            vmas[-1] = SmapsVMA(
-                last.start, last.end, last.perms, last.offset, last.inode, last.name, last.fields,
-                tuple(value.decode("ascii", "replace").split()),
-            )  # fmt: skip
-            continue
-        figure = _number(value)
-        if figure is None:
-            raise ParseError(path, number, f"the figure of {name}")
-        vmas[-1].fields[name] = figure
+        if not vmas:
+            raise ParseError(path, number, f"a VMA from {os.fsdecode(line[:120])!r}")
+        if line not in known:
+            known[line] = _field(line, path, number)
+        field, value = known[line]
+        if isinstance(value, int):
+            vmas[-1].fields[field] = value
+        else:
+            vmas[-1] = replace(vmas[-1], vm_flags=value)
     return vmas
+
+
+def _field(line: bytes, path: str, number: int) -> tuple[str, int | tuple[str, ...]]:
+    """Return the name of a field and its figure, or its codes."""
+    found = _FIELD.fullmatch(line)
+    if found is None:
+        raise ParseError(path, number, f"a VMA or a field of one from {os.fsdecode(line[:120])!r}")
+    name, value = found[1].decode(), found[2]
+    if name == "VmFlags":
+        return name, tuple(value.decode("ascii", "replace").split())
+    figure = _number(value)
+    if figure is None:
+        raise ParseError(path, number, f"the figure of {name}")
+    return name, figure
+
+
+def read_timed(fd: int) -> tuple[bytes, int]:
+    """Read an open smaps to its end, a buffer of the kernel's at a time.
+
+    Parameters
+    ----------
+    fd : int
+        The open file.
+
+    Returns
+    -------
+    text : bytes
+        All of it.
+    longest_ns : int
+        How long the longest read took, which bounds how long the lock of the address space was held at a time
+        (fs/proc/task_mmu.c:m_start, m_stop: from the first VMA of a read to its last).
+    """
+    parts: list[bytes] = []
+    longest = 0
+    while True:
+        began = time.perf_counter_ns()
+        part = os.read(fd, BUFFER)
+        longest = max(longest, time.perf_counter_ns() - began)
+        if not part:
+            return b"".join(parts), longest
+        parts.append(part)
 
 
 def parse_smaps_rollup(text: bytes, path: str = "smaps_rollup") -> dict[str, int]:

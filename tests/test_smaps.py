@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +15,7 @@ import fakesmaps
 import machines
 from model import Machine
 from pagewalk.errors import ParseError
-from pagewalk.smaps import parse_smaps, parse_smaps_rollup
+from pagewalk.smaps import BUFFER, parse_smaps, parse_smaps_rollup, read_timed
 
 HEADER = b"7f0000000000-7f0000004000 rw-p 00001000 fe:01 1234                       /usr/lib/a b (deleted)\n"
 FIELDS = b"Size:                 16 kB\nRss:                   8 kB\nTHPeligible:           1\n"
@@ -105,3 +109,34 @@ def test_what_the_kernel_prints(machine: Machine) -> None:
         mine = [vma for vma in found if vma.name != "[vsyscall]"]
         for field in ("Rss", "Anonymous", "Swap"):
             assert sum(vma.fields[field] for vma in mine) == summary[field]
+
+
+def test_a_line_that_stands_there_twice_is_of_each_vma() -> None:
+    first, second = parse_smaps((HEADER + FIELDS + FLAGS) * 2)
+    assert first == second
+    assert first.fields is not second.fields
+    with pytest.raises(ParseError, match="a VMA from"):
+        parse_smaps(FIELDS + HEADER)
+
+
+def test_it_is_read_to_its_end_and_the_longest_read_timed() -> None:
+    text = (HEADER + FIELDS + FLAGS) * 2000
+    assert len(text) > 2 * BUFFER
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        os.write(writing, text[:100])
+        time.sleep(0.05)  # the kernel has a large VMA to walk
+        for at in range(100, len(text), 4096):
+            os.write(writing, text[at : at + 4096])
+        os.close(writing)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        found, longest_ns = read_timed(reading)
+    finally:
+        writer.join()
+        os.close(reading)
+    assert found == text
+    assert longest_ns >= 40_000_000
