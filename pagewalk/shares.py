@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pagewalk.errors import SnapshotError
+
 __all__ = ["PART_BITS", "Shares", "apportion", "divide"]
 
 Ints = NDArray[np.int64]
@@ -64,6 +66,11 @@ def apportion(shares: Shares, totals: Ints, group: Ints) -> Ints:
     -------
     ndarray of int64
         Bytes, each less than two bytes from its share.
+
+    Raises
+    ------
+    SnapshotError
+        The shares are not of these totals.
     """
     share = shares.whole + (shares.part >> PART_BITS)
     remainder = shares.part & ((1 << PART_BITS) - 1)
@@ -71,7 +78,8 @@ def apportion(shares: Shares, totals: Ints, group: Ints) -> Ints:
     np.subtract.at(left, group, share)
     rows = np.bincount(group, minlength=len(totals))
     if (left < 0).any() or (left > rows + 1).any():
-        raise AssertionError("shares do not add up to their totals")
+        # Never of a walk; a file can say of itself what it likes.
+        raise SnapshotError("these facts contradict each other: shares do not add up to their totals")
     order = np.lexsort((-remainder, group))
     first = np.cumsum(rows) - rows
     rank = np.arange(len(share)) - np.repeat(first, rows)

@@ -28,7 +28,7 @@ MOST_BYTES = 1 << 62
 INDEXES: Mapping[str, Callable[[Facts], int]] = {
     "table.set": lambda facts: len(facts.table.sets),
     "table.kind": lambda _facts: len(KINDS),
-    "table.zone": lambda facts: 1 << 31 if facts.places is None else len(facts.places.names),
+    "table.zone": lambda facts: 1 if facts.places is None else len(facts.places.names),
     "table.swap_set": lambda facts: len(facts.table.sets),
     "mappings.space": lambda facts: len(facts.spaces),
     "mappings.vma": lambda facts: _rows(facts.mappings),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pagewalk.abi import KPF, perms_text
-from pagewalk.errors import PagewalkError
+from pagewalk.errors import PagewalkError, SnapshotError
 from pagewalk.facts import Facts
 from pagewalk.mappings import MappingFacts
 from pagewalk.orders import folio_orders
@@ -278,7 +278,11 @@ def _owners(facts: Facts, found: Found, k: int) -> list[Owner]:
     first, behind = np.searchsorted(found.frame, (k, k + 1)).tolist()
     for at in range(first, behind):
         vma = int(found.vma[at])
-        pages[int(mappings.space[vma])].append((int(found.page[at]) * facts.page_size, vma))
+        space = int(mappings.space[vma])
+        if space not in pages:
+            # Never of a walk; a file can say of itself what it likes.
+            raise SnapshotError(f"these facts contradict each other: who maps frame {found.pfn[k]} does not own it")
+        pages[space].append((int(found.page[at]) * facts.page_size, vma))
     return [Owner(space, pages[space]) for space in sorted(pages, key=lambda space: facts.spaces.pids[space])]
 
 
