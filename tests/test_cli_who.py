@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import fewframes
 import pagewalk.procfs
 import pagewalk.snapshot
 from fakeproc import FakeProcFS
@@ -202,6 +203,23 @@ class TestMoved:
         assert "pagewalk: 10:400000 was moved in each of 3 walks" in self.err
 
 
+def test_one_of_two_processes_ends_meanwhile(real: Real) -> None:
+    """What is left is answered."""
+    with host() as procfs:
+        real.on(procfs)
+        walk = pagewalk.snapshot.walk
+
+        def without(**how: Any) -> pagewalk.Snapshot:
+            return walk(**how, pids=[20])
+
+        real.monkeypatch.setattr(pagewalk.snapshot, "walk", without)
+        code, out, err = real.run("10:400000", "20:400000")
+        assert code == Exit.OK
+        assert err[:2] == ["pagewalk: 20:400000 is in frame 8", "pagewalk: process 10 ended while it was read"]
+        assert out.splitlines()[1].split()[0] == "8"
+        assert real.run("10:400000")[::2] == (Exit.NOTHING, ["pagewalk: process 10 ended while it was read"])
+
+
 class TestFormats:
     def test_plain(self, small: Real) -> None:
         code, out, err = small.run("11:2000000")
@@ -290,6 +308,17 @@ class TestSaved:
             assert (code, out) == (Exit.NOTHING, "")
             assert len(err) == 1
             assert message in err[0]
+
+    def test_of_all_of_ram_there_is_nothing_it_does_not_know(self, real: Real, tmp_path: Path) -> None:
+        path = tmp_path / "whole.pwz"
+        with fewframes.walked(mappings=True) as snapshot:
+            snapshot.save(path)
+        (row,) = real.json("22", str(path))["who"]
+        assert (row["use"], row["node"], row["owners"]) == ("free", 0, [])
+        for pfn in ("50", "5000"):
+            code, _, err = real.run(pfn, str(path))
+            assert code == Exit.NOTHING
+            assert "is no frame of System RAM" in err[0]
 
     def test_a_snapshot_without_pages(self, real: Real, tmp_path: Path) -> None:
         path = tmp_path / "small.pwz"

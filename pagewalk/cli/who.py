@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from pagewalk.cli.addressing import Asked, frame_now, frame_then, is_still_there, read_words
 from pagewalk.cli.exits import Exit, Stop
@@ -30,6 +31,7 @@ FRAME_WANTED = ("pfn", "use", "mapcount", "hidden", "order", "node", "memcg", "z
 PAGE = ("pfn", "pid", "comm", "user", "address", "perms", "offset", "mapping")
 PAGE_WANTED = ("pid", "comm", "address", "mapping", "pfn", "perms", "user", "offset")
 
+Found = TypeVar("Found")
 Frames = dict[Asked, int]
 Reasons = dict[Asked, str]
 
@@ -70,12 +72,19 @@ def live(args: Namespace, asked: Sequence[Asked]) -> tuple[Snapshot, Frames, Rea
     for tries_left in reversed(range(TRIES)):
         frames, reasons = found(asked, lambda one: frame_now(procfs, one))
         snapshot = snapshot_of(args, pfns=walked_frames(procfs, list(frames.values())))
-        moved = [one for one, pfn in frames.items() if not is_still_there(snapshot, one, pfn)]
+        met, gone = found(list(frames), partial(was_met, snapshot, frames))
+        moved = [one for one, stayed in met.items() if not stayed]
         if not moved or not tries_left:
             break
     else:
         raise AssertionError("TRIES is at least 1")
-    return snapshot, frames, reasons | {one: f"{one.text} was moved in each of {TRIES} walks" for one in moved}
+    reasons |= gone | {one: f"{one.text} was moved in each of {TRIES} walks" for one in moved}
+    return snapshot, {one: frames[one] for one in met}, reasons
+
+
+def was_met(snapshot: Snapshot, frames: Frames, one: Asked) -> bool:
+    """Whether the walk met the frame where it was looked up before."""
+    return is_still_there(snapshot, one, frames[one])
 
 
 def walked_frames(procfs: ProcFS, pfns: list[int]) -> list[int]:
@@ -87,24 +96,24 @@ def walked_frames(procfs: ProcFS, pfns: list[int]) -> list[int]:
     return [pfn for pfn, word in zip(pfns, flags, strict=True) if not word & KPF.ZERO_PAGE]
 
 
-def found(asked: Sequence[Asked], find: Callable[[Asked], int]) -> tuple[Frames, Reasons]:
-    """Find what is asked about; return the frames, and why some have none.
+def found(asked: Sequence[Asked], find: Callable[[Asked], Found]) -> tuple[dict[Asked, Found], Reasons]:
+    """Find what is asked about; return what was found of each, and why of some nothing was.
 
     Raises
     ------
     Stop
-        None of them has one.
+        Nothing was found of any.
     """
-    frames, stops = Frames(), dict[Asked, Stop]()
+    answers, stops = dict[Asked, Found](), dict[Asked, Stop]()
     for one in asked:
         try:
-            frames[one] = find(one)
+            answers[one] = find(one)
         except Stop as stop:
             stops[one] = stop
     reasons = {one: str(stop) for one, stop in stops.items()}
-    if not frames:
+    if not answers:
         raise Stop(next(iter(stops.values())).code, "; ".join(reasons.values()))
-    return frames, reasons
+    return answers, reasons
 
 
 def answer(snapshot: Snapshot, frames: Frames, reasons: Reasons, args: Namespace) -> Screen:
@@ -117,7 +126,9 @@ def answer(snapshot: Snapshot, frames: Frames, reasons: Reasons, args: Namespace
     """
     pfns = list(frames.values())
     table, places = snapshot.who(pfns), snapshot.places(pfns)
-    nothing = [no_frame(pfn, args.file) for pfn in table["pfn"][table.unknown("use")].tolist()]
+    # What a walk of all of RAM has no word on is no RAM, be it this one or a saved one.
+    partly = args.file if snapshot.facts.accounts is None else None
+    nothing = [no_frame(pfn, partly) for pfn in table["pfn"][table.unknown("use")].tolist()]
     if len(nothing) == len(table):
         raise Stop(Exit.NOTHING, "; ".join([*nothing, *reasons.values()]))
     host, coverage, gaps = snapshot.host, snapshot.coverage(), snapshot.gaps()
