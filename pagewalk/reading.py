@@ -172,6 +172,7 @@ class Reader:
         self.refused: dict[int, str] = {}
         self.vanished: set[int] = set()
         self.unlisted: dict[int, str] = {}
+        self.unsaid: dict[int, str] = {}
 
     def read(
         self,
@@ -333,7 +334,8 @@ class Reader:
             finally:
                 os.close(fd)
             said = parse_smaps(text, self._procfs.path(f"{process.pid}/smaps"))
-        except (OSError, ParseError):
+        except (OSError, ParseError) as error:
+            self.unsaid[process.pid] = str(error)
             return None
         with self._lock:
             self.cost.add(ReadCost(longest_ns=longest_ns))

@@ -294,6 +294,7 @@ def _facts(
     refused = {**state.listing.refused, **state.reader.refused}
     gaps = [Gap(pid, "memory", reason) for pid, reason in sorted(refused.items())]
     gaps += [Gap(pid, "open files", reason) for pid, reason in sorted(state.reader.unlisted.items())]
+    gaps += [Gap(pid, "the kernel's own figures", reason) for pid, reason in sorted(state.reader.unsaid.items())]
     return Facts(
         host=machine(state.procfs),
         page_size=_page_size(),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from model import PAGE
+from pagewalk.cli.exits import Stop
 from pagewalk.cli.maps_sections import (
     folio_section,
     in_words,
@@ -30,7 +31,7 @@ def snap() -> Snapshot:
 
 
 def asked(form: str, **options: Any) -> Namespace:
-    plain = {"sort": None, "columns": None, "limit": None, "reverse": False, "totals": False, "no_smaps": False}
+    plain = {"sort": None, "columns": None, "limit": None, "reverse": False, "totals": False}
     return Namespace(format=form, **{**plain, **options})
 
 
@@ -83,9 +84,12 @@ def test_words() -> None:
 
 
 def test_without_smaps(snap: Snapshot) -> None:
-    shown = section(snap, "text", no_smaps=True).shown
+    assert "kernel_referenced" in section(snap, "text").shown
+    without = walked(mappings=True)
+    shown = section(without, "text").shown
     assert not [name for name in shown if name.startswith("kernel_") or name == "vm_flags"]
-    assert "kernel_referenced" in section(snap, "plain", no_smaps=True).shown
+    assert "kernel_referenced" in section(without, "plain").shown
+    assert "kernel_locked" in section(without, "text", sort="kernel_locked").shown
 
 
 def test_folios_are_rolled_up_for_people_only(snap: Snapshot) -> None:
@@ -123,4 +127,5 @@ def test_the_legend_is_of_the_codes_there_are(snap: Snapshot) -> None:
     table = legend_section(snap, 11).table
     codes = {code for codes in snap.maps(11)["vm_flags"] for code in codes}
     assert set(table["code"].tolist()) == codes
-    assert len(legend_section(walked(mappings=True), 11).table) == 0
+    with pytest.raises(Stop, match="--legend: VmFlags of process 11 were not read"):
+        legend_section(walked(mappings=True), 11)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fakesmaps
+import pagewalk
 from machines import machines
 from model import PAGE, Machine
 from pagewalk.errors import PagewalkError
@@ -21,7 +23,7 @@ from pagewalk.views.folio import folios
 from pagewalk.views.mapping import mappings
 from pagewalk.views.maps import COLUMNS, GROUP_COLUMNS, maps
 from pagewalk.views.partner import partners
-from smallhost import walked
+from smallhost import host, walked
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,17 @@ def test_without_smaps_the_kernels_words_are_unknown() -> None:
             is_kernels = name.startswith("kernel_") or name == "vm_flags"
             assert table.unknown(name).all() == is_kernels, name
             assert table.unknown(name).any() == is_kernels, name
+
+
+def test_a_smaps_that_is_refused_is_a_gap() -> None:
+    with host() as procfs:
+        os.rename(procfs.path("20/smaps"), procfs.path("20/elsewhere"))
+        facts = pagewalk.walk(procfs=procfs, mappings=[10, 20], vm_flags=True).facts
+    assert maps(facts, 20).unknown("kernel_referenced").all()
+    assert not maps(facts, 10).unknown("kernel_referenced").any()
+    (gap,) = (gap for gap in facts.gaps if gap.what == "the kernel's own figures")
+    assert gap.pid == 20
+    assert "smaps" in gap.reason
 
 
 def test_swapped_shared_memory_is_what_the_kernel_counts_beyond_ours(told: Snapshot) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pagewalk.cli.arrange import section_of
+from pagewalk.cli.exits import Exit, Stop
 from pagewalk.cli.people import changed, without_zeros
 from pagewalk.cli.remarks import size
 from pagewalk.cli.views import View
@@ -90,11 +91,12 @@ def part_section(table: Table, view: MapsView, args: Namespace) -> Section:
         if not args.columns:
             spare = (name for name in f"{FIGURES} {SPLIT} {LARGE} {KERNELS} hidden".split() if name not in ALWAYS)
             table = without_zeros(table, {*spare} - {args.sort})
+            # Nor do the kernel's words where smaps was not read.
+            table = changed(
+                table, {}, [name for name in table.names if table.unknown(name).all() and name != args.sort]
+            )
     elif is_json:
         table = with_partners(table)
-    if args.no_smaps and not args.columns:
-        hidden = ("kernel_", "vm_flags") if args.format == "text" else ()
-        table = changed(table, {}, [name for name in table.names if name.startswith(hidden)])
     if args.sort in ("others", "partners"):
         # Who they are has no order; how many there are has, and the most come first.
         args = Namespace(**{**vars(args), "sort": "others", "reverse": not args.reverse})
@@ -185,7 +187,12 @@ def legend_section(snapshot: Snapshot, pid: int) -> Section:
     from pagewalk.table import Column, Table, objects
     from pagewalk.vmflags import legend
 
-    found = legend(code for codes in snapshot.maps(pid)["vm_flags"] for code in codes)
+    mappings = snapshot.maps(pid)
+    if mappings.unknown("vm_flags").all():
+        raise Stop(
+            Exit.NOTHING, f"--legend: VmFlags of process {pid} were not read, which only smaps has: leave it out"
+        )
+    found = legend(code for codes in mappings["vm_flags"] for code in codes)
     columns = (Column("code", "text", "two letters of VmFlags"), Column("meaning", "text", "what they say of a VMA"))
     table = Table(columns, {"code": objects(found), "meaning": objects(found.values())})
     return Section("legend", table, table.names, wanted=table.names, labels={"code": "VmFlags"})
