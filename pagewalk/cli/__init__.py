@@ -38,7 +38,7 @@ examples:
   sudo pagewalk --by use                  all of RAM by use and state
   sudo pagewalk --by process              every process, the biggest first
   sudo pagewalk --by program -P postgres  a program's processes, counted once
-  sudo pagewalk --by mapping -p 1234      what one process maps and shares
+  sudo pagewalk maps 1234                 what one process maps and shares
   sudo pagewalk who --file /lib/libc.so.6 who has the pages of a file, who pays
   sudo pagewalk --by charge               which cgroup pays for what others use
   sudo pagewalk -f json -o memory.json    the summary for another program
