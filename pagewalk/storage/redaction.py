@@ -33,8 +33,8 @@ KERNELS = re.compile(
 )
 # Names of the kernel's around one that a program chose: prctl(PR_SET_VMA_ANON_NAME), memfd_create, a System V key.
 CHOSEN = re.compile(r"(?P<before>\[anon(?:_shmem)?:|/memfd:|/SYSV)(?P<name>.*?)(?P<after>\]?)", re.DOTALL)
-# A path within a sentence; those of processes are made of numbers.
-PATH = re.compile(r"/(?!proc/)[^\s'\"]+")
+# A path within a sentence. Those of the kernel's own files say nothing but a number.
+PATH = re.compile(r"(?P<proc>/proc(?:/[0-9]+)?/[a-z_]+)(?![^\s'\":])|/[^\s'\"]+")
 RELEASE = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 _Name = Callable[[str], str]
@@ -103,7 +103,7 @@ def _without_paths(facts: Facts, token: _Name) -> Facts:
         spaces=replace(
             facts.spaces,
             cgroup=[cgroup(path) for path in facts.spaces.cgroup],
-            cmdline=[PATH.sub(lambda found: file(found[0]), line) for line in facts.spaces.cmdline],
+            cmdline=[_paths_replaced(line, file) for line in facts.spaces.cmdline],
         ),
         gaps=tuple(Gap(gap.pid, sentence(gap.what), sentence(gap.reason)) for gap in facts.gaps),
         mappings=None if mappings is None else replace(mappings, name=[file(name) for name in mappings.name]),
@@ -174,6 +174,10 @@ def _cgroup_names(token: _Name) -> _Name:
     return cgroup
 
 
+def _paths_replaced(text: str, file: _Name) -> str:
+    return PATH.sub(lambda found: found["proc"] or file(found[0]), text)
+
+
 def _sentences(cgroups: set[str], file: _Name, cgroup: _Name) -> _Name:
     known = sorted(cgroups, key=len, reverse=True)
 
@@ -182,7 +186,7 @@ def _sentences(cgroups: set[str], file: _Name, cgroup: _Name) -> _Name:
             return text
         for path in known:
             text = text.replace(path, f"\0{known.index(path)}\0") if path in text else text
-        text = PATH.sub(lambda found: file(found[0]), text)
+        text = _paths_replaced(text, file)
         return re.sub(r"\0(\d+)\0", lambda found: cgroup(known[int(found[1])]), text)
 
     return sentence
