@@ -92,13 +92,31 @@ static ssize_t pw_fill(char *base, int fd_pagemap, int event, size_t page_size, 
     return found;
 }
 
+// Whether a file has its page cache itself. A file of overlayfs, or of a FUSE that passes through, has none: what is
+// mapped is another file (fs/backing-file.c:backing_file_mmap), and cachestat knows nothing of that.
+static int pw_has_own_cache(int fd)
+{
+    struct statfs about;
+    if (fstatfs(fd, &about) < 0)
+        return 0;
+    switch ((unsigned long)about.f_type) {  // include/uapi/linux/magic.h
+    case 0xEF53:                            // ext2, ext3, ext4
+    case 0x58465342:                        // xfs
+    case 0x9123683E:                        // btrfs
+    case 0x01021994:                        // tmpfs, memfd
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 // Whether the kernel says that nothing of a range is cached; it need not say anything. mincore takes 50 ns for every
 // page of a hole, this goes from one cached page to the next.
 static int pw_is_empty(int fd, uint64_t offset, uint64_t length)
 {
     struct pw_cachestat_range range = {offset, length};
     struct pw_cachestat said = {0};
-    return syscall(PW_SYS_CACHESTAT, (unsigned)fd, &range, &said, 0U) == 0 && said.cached == 0;
+    return pw_has_own_cache(fd) && syscall(PW_SYS_CACHESTAT, (unsigned)fd, &range, &said, 0U) == 0 && said.cached == 0;
 }
 
 ssize_t pw_resident_words(int fd, int fd_pagemap, uint64_t offset, size_t page_size, unsigned char *resident,

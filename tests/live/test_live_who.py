@@ -341,6 +341,30 @@ class TestFile:
         assert [(row["pid"], row["bytes"]) for row in answer["owners"]] == [(agent.pid, hugetlb)]
         assert os.stat(path).st_blocks * 512 == 2 * hugetlb, "no hole became a huge page"
 
+    def test_overlayfs(self, stage: Stage, who: Command, tmp_path: Path) -> None:
+        """The pages are those of the file below, which is what gets mapped."""
+        folders = [tmp_path / name for name in ("lower", "upper", "work", "merged")]
+        for folder in folders:
+            folder.mkdir()
+        lower, upper, work, merged = folders
+        (lower / "file").write_bytes(os.urandom(30 * PAGE))
+        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        done = subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", merged], capture_output=True)
+        if done.returncode != 0:
+            pytest.skip(f"no overlayfs here: {done.stderr.decode().strip()}")
+        try:
+            agent = stage.start()
+            fd = agent.open(merged / "file", os.O_RDONLY)
+            region = agent.map(30 * PAGE, prot=PROT_READ, flags=MAP_PRIVATE, fd=fd)
+            agent.read(region)
+            for path in (merged / "file", lower / "file"):
+                answer = who.json("--file", path)
+                assert figures(answer)["resident"] == figures(answer)["mapped"] == 30
+                assert [row["pid"] for row in answer["owners"]] == [agent.pid]
+        finally:
+            # The agent has a file of it open for a while yet.
+            subprocess.run(["umount", "--lazy", merged], check=True)
+
     def test_a_file_that_is_cut_meanwhile(self, stage: Stage, who: Command) -> None:
         agent = stage.start()
         fd = agent.memfd(64 * PAGE)
