@@ -105,7 +105,8 @@ class TestWords:
         thread = threading.Thread(target=cut)
         thread.start()
         try:
-            counts, until = set(), time.monotonic() + 10
+            counts: set[int] = set()
+            until = time.monotonic() + 10
             while len(counts) < 3 and time.monotonic() < until:
                 counts |= {words_of(memfd, 40)[0] for _ in range(100)}
         finally:
