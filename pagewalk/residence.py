@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pagewalk._native import residence as native
 from pagewalk.abi import PFRAME_MASK, PM
-from pagewalk.errors import PermissionRequired, Unsupported
+from pagewalk.errors import PagewalkError, PermissionRequired
 from pagewalk.procfs import ProcFS
 
 __all__ = ["Residence", "is_hugetlbfs", "resident_frames"]
@@ -78,8 +78,8 @@ def resident_frames(
     ------
     PermissionRequired
         The kernel hides frame numbers from this user.
-    Unsupported
-        It is a file whose pages are not in the page cache one by one (sysfs).
+    PagewalkError
+        It is a file that has no pages (sysfs).
     OSError
         It cannot be read.
     """
@@ -126,7 +126,7 @@ def _window(
     except OSError as error:
         # ENODEV: no mmap of its own (mm/mmap.c:do_mmap), as for files of sysfs.
         if error.errno == errno.ENODEV:
-            raise Unsupported(f"{path} cannot be mapped, so that it has no page cache to look at") from error
+            raise PagewalkError(f"{path} cannot be mapped: it has no pages of its own in memory") from error
         raise OSError(error.errno, error.strerror, path) from error
 
 

@@ -230,6 +230,11 @@ class TestOpened:
         with pytest.raises(OSError, match="Not a directory"):
             opened(f"{__file__}/x")
 
+    def test_no_name(self) -> None:
+        with pytest.raises(Stop, match="give the name of a file") as stop:
+            opened("")
+        assert stop.value.code == Exit.USAGE
+
     def test_another_file_that_has_its_name_by_now(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
         regular = os.stat(path)
         monkeypatch.setattr(os, "stat", lambda name: regular)

@@ -18,7 +18,7 @@ import pagewalk
 from pagewalk import residence
 from pagewalk._native import residence as native
 from pagewalk.abi import PFRAME_MASK, PM
-from pagewalk.errors import PermissionRequired, Unsupported
+from pagewalk.errors import PagewalkError, PermissionRequired
 from pagewalk.procfs import ProcFS
 from pagewalk.residence import Residence, is_hugetlbfs, resident_frames
 from spoiled import refuses_spoiled
@@ -202,7 +202,7 @@ def test_a_file_that_cannot_be_mapped(memfd: int, monkeypatch: pytest.MonkeyPatc
         raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
 
     monkeypatch.setattr(native, "resident_words", refused)
-    with pytest.raises(Unsupported, match="its name cannot be mapped"):
+    with pytest.raises(PagewalkError, match="its name cannot be mapped"):
         resident_frames(ProcFS(), memfd, "its name")
 
 

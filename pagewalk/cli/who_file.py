@@ -76,6 +76,8 @@ def opened(path: str) -> int:
     PermissionRequired
         The kernel tells what of it is in memory to its owner only.
     """
+    if not path:
+        raise Stop(Exit.USAGE, "--file '': give the name of a file")
     try:
         need_regular(path, os.stat(path))
         # Without O_NOATIME mapping it would set the time of its last access. Who may not say so is told by mincore that
