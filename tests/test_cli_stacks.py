@@ -52,9 +52,15 @@ def test_the_section(procfs: ProcFS) -> None:
 
 
 def test_a_process_that_is_gone(procfs: ProcFS) -> None:
-    with pytest.raises(Stop, match="process 9 ended while its stack") as caught:
+    with pytest.raises(Stop, match="^process 9 ended before its stacks were read$") as caught:
         read_stacks(procfs, 9)
     assert caught.value.code == Exit.NOTHING
+
+
+def test_a_thread_that_ended_is_left_out(procfs: ProcFS, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw, "read_stack", lambda pid, root: {7: ["f"], 8: ["g"], 9: ["h"]})
+    (Path(procfs.root) / "7" / "task" / "8" / "stat").unlink()
+    assert read_stacks(procfs, 7)["tid"].tolist() == [7]
 
 
 def test_refused(procfs: ProcFS, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pagewalk.cli.exits import Exit, Stop
@@ -48,11 +49,12 @@ def read_stacks(procfs: ProcFS, pid: int) -> Table:
         stacks = read_stack(pid, procfs.root)
         with procfs.open_process(pid) as process:
             for tid in sorted(set(procfs.threads(process)) & stacks.keys()):
-                with procfs.open_thread(process, tid) as thread:
+                # One that ended since is none of its threads any more.
+                with suppress(FileNotFoundError, ProcessLookupError), procfs.open_thread(process, tid) as thread:
                     stat = procfs.stat(thread)
-                rows.append((tid, stat.comm, stat.state, tuple(stacks[tid])))
+                    rows.append((tid, stat.comm, stat.state, tuple(stacks[tid])))
     except (FileNotFoundError, ProcessLookupError):
-        raise Stop(Exit.NOTHING, f"a thread of process {pid} ended while its stack was read: try again") from None
+        raise Stop(Exit.NOTHING, f"process {pid} ended before its stacks were read") from None
     except PermissionError as error:
         why = f"process {pid}: stack: {error.strerror}: it needs CAP_SYS_ADMIN"
         raise Stop(Exit.PRIVILEGE, f"{why}; leave --stack out") from None
