@@ -120,7 +120,7 @@ def check_scope(args: Namespace, selection: Wishes) -> None:
 
 def walked_answer(args: Namespace, wishes: Wishes) -> tuple[Screen, Table]:
     """Walk the machine, or read a file; return what to show and the gaps."""
-    snapshot, reason = take_walk(args, wishes) if args.file is None else (snapshot_of(args), "")
+    snapshot, reason = take_walk(args, wishes) if args.file is None else opened(args)
     host, coverage, gaps = snapshot.host, snapshot.coverage(), snapshot.gaps()
     remarks = [coverage_line(host, coverage)]
     if args.file is not None and args.format != "text":
@@ -148,6 +148,13 @@ def walked_answer(args: Namespace, wishes: Wishes) -> tuple[Screen, Table]:
         facts={"host": host, "coverage": coverage, "gaps": gaps},
     )
     return screen, gaps
+
+
+def opened(args: Namespace) -> tuple[Snapshot, str]:
+    """Return the snapshot of a file, and what the summary lacks there: a walk may have left most of RAM out."""
+    snapshot = snapshot_of(args)
+    has_books = args.by != "summary" or snapshot.facts.accounts is not None
+    return snapshot, "" if has_books else "the snapshot was taken without"
 
 
 def view_sections(snapshot: Snapshot, question: Question, args: Namespace, wishes: Wishes) -> list[Section]:
