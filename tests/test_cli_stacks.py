@@ -52,7 +52,7 @@ def test_the_section(procfs: ProcFS) -> None:
 
 
 def test_a_process_that_is_gone(procfs: ProcFS) -> None:
-    with pytest.raises(Stop, match="^process 9 ended before its stacks were read$") as caught:
+    with pytest.raises(Stop, match=r"^process 9 ended before its stacks were read$") as caught:
         read_stacks(procfs, 9)
     assert caught.value.code == Exit.NOTHING
 
