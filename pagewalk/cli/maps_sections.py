@@ -189,9 +189,8 @@ def legend_section(snapshot: Snapshot, pid: int) -> Section:
 
     mappings = snapshot.maps(pid)
     if mappings.unknown("vm_flags").all():
-        raise Stop(
-            Exit.NOTHING, f"--legend: VmFlags of process {pid} were not read, which only smaps has: leave it out"
-        )
+        why = f"--legend: the VmFlags of process {pid} were not read, only smaps has them"
+        raise Stop(Exit.NOTHING, f"{why} (for a file: `pagewalk snapshot --smaps`); leave --legend out")
     found = legend(code for codes in mappings["vm_flags"] for code in codes)
     columns = (Column("code", "text", "two letters of VmFlags"), Column("meaning", "text", "what they say of a VMA"))
     table = Table(columns, {"code": objects(found), "meaning": objects(found.values())})
