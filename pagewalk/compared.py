@@ -30,7 +30,7 @@ from pagewalk.snapshot import Snapshot
 from pagewalk.table import Column, Table, objects
 from pagewalk.views import cgroup, gap, group, mapping, process, use
 
-__all__ = ["COLUMNS", "Difference", "diff"]
+__all__ = ["COLUMNS", "Chosen", "Difference", "diff"]
 
 # VmFlags are read where they are asked for only, and are no figure.
 _MAPPING = tuple(column for column in mapping.COLUMNS if column.name != "vm_flags")
@@ -87,8 +87,13 @@ class Difference:
         except (KeyError, TypeError, ValueError):
             return None
 
-    def remarks(self) -> list[str]:
+    def remarks(self, pages: bool = True) -> list[str]:
         """Say what limits the comparison.
+
+        Parameters
+        ----------
+        pages : bool
+            Speak of single pages, which questions of programs, users, cgroups and uses need not.
 
         Returns
         -------
@@ -98,9 +103,9 @@ class Difference:
         lines = []
         if not self.is_one_boot:
             lines.append(f"{self._two_boots()}: programs, users, cgroups and uses are compared by name")
-        elif (missing := self._without_mappings()) is not None:
+        elif pages and (missing := self._without_mappings()) is not None:
             lines.append(f"what stopped being shared is not known: {missing}")
-        elif self._pages.replaced.any():
+        elif pages and self._pages.replaced.any():
             number = int(self._pages.replaced.sum())
             whose = "1 process" if number == 1 else f"{number} processes"
             lines.append(f"{whose} called exec in between: pages of another program are not compared")

@@ -281,6 +281,10 @@ class TestEnds:
         assert "what stopped being shared is not known: the old snapshot holds no mappings" in err
         assert [table.split()[0] for table in out.split("\n\n")] == ["state", "state"]
 
+    def test_of_pages_only_where_these_are_asked_for(self, capsys: Captured) -> None:
+        assert "what stopped being shared" not in ran("bare.pwz new.pwz --by program", Exit.OK, capsys)[1]
+        assert "what stopped being shared" in ran("bare.pwz new.pwz --by process", Exit.OK, capsys)[1]
+
     def test_gaps(self, capsys: Captured) -> None:
         _, err = ran("gaps.pwz bare.pwz -q -v", Exit.OK, capsys)
         assert err.splitlines() == [

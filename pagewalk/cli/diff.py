@@ -23,8 +23,7 @@ from pagewalk.errors import PagewalkError
 from pagewalk.render.screen import Screen, Section
 
 if TYPE_CHECKING:
-    from pagewalk.compared import Difference
-    from pagewalk.difference import Chosen
+    from pagewalk.compared import Chosen, Difference
     from pagewalk.snapshot import Snapshot
     from pagewalk.table import Table
 
@@ -49,7 +48,8 @@ def run(arguments: list[str]) -> int:
     check(args, wishes)
     difference = difference_of(args)
     sections = sections_of(difference, chosen(difference, wishes), args, wishes)
-    remarks = [*difference.remarks(), side_line("old", difference.old), side_line("new", difference.new)]
+    limits = difference.remarks(pages=args.by == "summary" or CHANGES[args.by].one_boot)
+    remarks = [*limits, side_line("old", difference.old), side_line("new", difference.new)]
     if not any(len(section.table) for section in sections):
         remarks.insert(0, "Nothing changed between the two.")
     elif args.format == "text":
@@ -60,7 +60,7 @@ def run(arguments: list[str]) -> int:
         sections=tuple(sections),
         heading=heading_of(difference),
         remarks=tuple(remarks),
-        facts={**facts, "seconds": difference.seconds, "remarks": difference.remarks(), "gaps": gaps},
+        facts={**facts, "seconds": difference.seconds, "remarks": limits, "gaps": gaps},
     )
     return finish(screen, with_side(gaps), args)
 
@@ -167,9 +167,9 @@ def summary(difference: Difference, question: Question, args: Namespace) -> list
     )
     if has_books and question.select is None:
         add("use", share=2)
-    add("program", side="left", share=2)
+    add("program", side="left", share=3)
     if difference.is_one_boot and has_pages:
-        add("unshared", side="right")
+        add("unshared", side="right", share=2)
     if has_books and question.select is None:
         add("cgroup", side="right")
     if difference.is_one_boot:
