@@ -27,19 +27,25 @@ SHARE = 0.05
 # Of that share, what the polls and the listings may take: the rest is for walks.
 POLLS = 0.4
 LISTINGS = 0.2
+# The part of the account that a walk may take of what is kept for rises.
+CHEAP = 0.1
 # Seconds between two polls where they cost little, so that what lasts for 50 ms is seen.
 FASTEST = 0.01
 # Seconds of CPU time that are there at the beginning, and that a rise may use ahead of time: 10 GiB can be walked.
 AHEAD = 1.0
 # Seconds between two walks without a rise: of a tree that stirs, and of one that does nothing.
 BUSY, QUIET = 0.1, 10.0
+# And of one that is rising, whose peak a walk would keep us from seeing.
+RISING = 1.0
 # What is nothing: the counters of the kernel are behind by up to 64 pages a thread, or a batch a CPU since 6.2.
 NOTHING = MIB
 # The part of a tree by which it must have changed to be walked again; for a rise, from that up to this, the less of
 # the account is left.
 NOTABLE, GREAT = 0.01, 0.25
-# A tree is still rising if it rose by this part of its growth since the last poll: its peak is yet to come.
-STEADY = 1 / 32
+# A tree rises as long as it has grown by this part of it within so many seconds. One that is busy may only be waiting
+# for a core, or for memory: it gets more time, since of a peak that is yet to come a walk says nothing.
+LEVEL = 0.0005
+STILL, STILL_BUSY = 0.025, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +162,7 @@ class Sampler:
     Attributes
     ----------
     peak, last : Sample or None
-        The sample with the most distinct frames, and the one before the end; None where there was none.
+        The first sample with the most distinct frames, and the one before the end; None where there was none.
     samples, polls : int
         How many there were.
     processes : int
@@ -200,8 +206,9 @@ class Sampler:
         self._cpu_zero = self._cpu_now = self.cpu()
         self._walked = self._refreshed = self._zero
         self._refresh_cost = self._poll_cost = 0.0
-        self._growth = 0
+        self._level, self._moved = 0, self._zero
         self._failures = 0
+        self._cost, self._least_cost = 0.0, float("inf")
 
     @property
     def seconds(self) -> float:
@@ -245,27 +252,37 @@ class Sampler:
 
     def _is_due(self, poll: Poll, now: float) -> bool:
         """Whether to walk now."""
-        before, self._growth = self._growth, poll.growth
         since = now - self._walked
-        if self._failures and since < min(BUSY * 2**self._failures, QUIET):
+        if self._failures and since < min(BUSY * 2.0 ** min(self._failures - 1, 20), QUIET):
             return False
         if self.last is None or self.peak is None or (self.interval is not None and since >= self.interval):
             return True
         # It cannot have more distinct frames than this, but for copies of shared pages.
         most, peak = self.last.figures["rss"] + poll.growth, self.peak.figures["rss"]
-        if poll.growth > NOTHING and most > peak * (1 + self.account.need()):
-            # While it rises its peak is to come; but what doubles may vanish before it has stopped.
-            is_steady = poll.growth - before <= poll.growth * STEADY
-            if is_steady or most > 2 * peak + NOTHING:
-                return True
-        if self.account.credit < self.account.reserve:
+        is_rising = self._is_rising(poll, most, now)
+        # While it rises its peak is to come; but what doubles may vanish before it has stopped.
+        least = 2 * peak if is_rising else peak * (1 + self.account.need())
+        if self.account.credit > 0 and poll.growth > NOTHING and most > least + NOTHING * is_rising:
+            return True
+        if self.account.credit < self.account.reserve and not self._is_cheap(poll, self.last):
             return False
         stirs = poll.stir > max(NOTHING, NOTABLE * self.last.figures["rss"])
-        return since >= (BUSY if stirs else QUIET)
+        return since >= (RISING if is_rising else BUSY if stirs else QUIET)
+
+    def _is_rising(self, poll: Poll, most: int, now: float) -> bool:
+        """Whether the tree has grown a moment ago."""
+        if abs(poll.growth - self._level) > max(NOTHING / 8, most * LEVEL):
+            self._level, self._moved = poll.growth, now
+        return poll.growth > NOTHING and now - self._moved < (STILL_BUSY if poll.busy else STILL)
+
+    def _is_cheap(self, poll: Poll, last: Sample) -> bool:
+        """Whether a walk now takes little of what there is: of a tree that has let go of nearly all."""
+        expected = max(self._least_cost, self._cost * poll.rss / max(last.kernel_rss, 1))
+        return expected < CHEAP * self.account.credit
 
     def _walk(self, poll: Poll) -> None:
         began, cpu = self.clock(), self.cpu()
-        self._walked, self._growth = began, 0
+        self._walked, self._level = began, 0
         self.tree.mark()
         try:
             snapshot = walk(procfs=self.view)
@@ -273,16 +290,24 @@ class Sampler:
             raise
         except (PagewalkError, OSError) as error:
             # Who ends, calls exec or forks in mid-walk makes it see less, not fail: this is something else.
-            self._failures, self.trouble = self._failures + 1, " ".join(str(error).split())
+            self._fail(str(error))
             return
         finally:
-            self.account.allow_for(self.cpu() - cpu)
+            self._cost = self.cpu() - cpu
+            self._least_cost = min(self._least_cost, self._cost)
+            self.account.allow_for(self._cost)
         if not len(snapshot.facts.spaces):
+            self._fail(next((f"process {gap.pid}: {gap.reason}" for gap in snapshot.facts.gaps if gap.pid), ""))
             return
         if snapshot.facts.vanished and self.has_ended is not None and self.has_ended():
             return
         self._failures = 0
         self._keep(snapshot, began - self._zero, self.clock() - began, poll.rss)
+
+    def _fail(self, why: str) -> None:
+        """Note that a walk came to nothing; the next ones take ever longer to come."""
+        self._failures += 1
+        self.trouble = " ".join(why.split()) or self.trouble
 
     def _keep(self, snapshot: Snapshot, seconds: float, walk_seconds: float, kernel_rss: int) -> None:
         facts = snapshot.facts
@@ -293,7 +318,7 @@ class Sampler:
         self.longest_hold = max(self.longest_hold, int(snapshot.host["longest_lock_hold_ns"]))
         self.longest_walk = max(self.longest_walk, walk_seconds)
         self.last = sample
-        if self.peak is None or figures["rss"] >= self.peak.figures["rss"]:
+        if self.peak is None or figures["rss"] > self.peak.figures["rss"]:
             self.peak = sample
         if self.told is not None:
             self.told(sample)

@@ -20,6 +20,7 @@ __all__ = ["Member", "Poll", "Tree", "TreeView", "adopting"]
 
 STATE, PPID, SESSION, FAULTS, EXIT_SIGNAL, START_TIME, RSS = range(len(native.FIELDS))
 ENDED = (ord("Z"), ord("X"), ord("x"))
+BUSY = (ord("R"), ord("D"))
 
 # Files of processes opened at a time, when many are looked at that may be none of the tree.
 AT_ONCE = 64
@@ -55,8 +56,8 @@ class Member:
         Who it is; the start is in clock ticks after boot.
     fd : int
         Its open ``stat``, which names this very process for good; -1 where it is opened for each reading.
-    is_zombie : bool
-        It has exited, and its parent has not asked after it.
+    is_zombie, is_busy : bool
+        It has exited, and its parent has not asked after it; its first thread has something to do.
     ppid, session : int
         Its parent and its session.
     rss, faults : int
@@ -69,6 +70,7 @@ class Member:
     start_time: int
     fd: int
     is_zombie: bool = False
+    is_busy: bool = False
     ppid: int = 0
     session: int = 0
     rss: int = 0
@@ -78,7 +80,7 @@ class Member:
 
     def learn(self, row: list[int]) -> None:
         """Take over a row of `native.FIELDS`."""
-        self.is_zombie = row[STATE] in ENDED
+        self.is_zombie, self.is_busy = row[STATE] in ENDED, row[STATE] in BUSY
         self.ppid, self.session, self.faults = row[PPID], row[SESSION], row[FAULTS]
         self.rss = 0 if self.is_zombie else row[RSS]
 
@@ -91,6 +93,8 @@ class Poll:
     ----------
     processes : int
         Those that have not exited.
+    busy : int
+        Those of them that run, wait for a core, or wait for a disk.
     rss : int
         The sum of their rss in bytes: memory of several is in it several times.
     growth : int
@@ -102,6 +106,7 @@ class Poll:
     """
 
     processes: int
+    busy: int
     rss: int
     growth: int
     stir: int
@@ -273,14 +278,15 @@ class Tree:
         if self._follows:
             self._newcomers()
         self._read()
-        processes = rss = growth = stir = 0
+        processes = busy = rss = growth = stir = 0
         for member in self.members.values():
             grown = member.rss - member.marked_rss
             processes += not member.is_zombie
+            busy += member.is_busy
             rss += member.rss
             growth += max(grown, 0)
             stir += abs(grown) + max(member.faults - member.marked_faults, 0)
-        return Poll(processes, rss * self._page, growth * self._page, (stir + self._lost) * self._page)
+        return Poll(processes, busy, rss * self._page, growth * self._page, (stir + self._lost) * self._page)
 
     def mark(self) -> None:
         """Count growth from here on."""

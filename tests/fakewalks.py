@@ -1,12 +1,13 @@
 """The command on processes that are really there, with walks that are not: no privilege is needed.
 
-Every walk finds the small host. ``python fakewalks.py [slow|refused|broken] WORDS`` runs the command in a process of
-its own, whose streams and signals a test can do with as it likes.
+Every walk finds the small host. ``python fakewalks.py [slow|refused|broken|full] WORDS`` runs the command in a process
+of its own, whose streams and signals a test can do with as it likes.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -43,5 +44,8 @@ def command(*words: str, how: str = "") -> list[str]:
 
 
 if __name__ == "__main__":
-    vars(snapshot)["walk"] = vars(sampling)["walk"] = finds(walked(), sys.argv[1])
+    found = walked()
+    if sys.argv[1] == "full":  # no file can grow any more: EFBIG, since Python ignores SIGXFSZ
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    vars(snapshot)["walk"] = vars(sampling)["walk"] = finds(found, sys.argv[1])
     sys.exit(main(sys.argv[2:]))

@@ -239,6 +239,24 @@ def test_a_report_that_cannot_be_written(code: int) -> None:
         assert subprocess.run(words, stderr=full, timeout=PATIENCE).returncode == (code or 1)
 
 
+@pytest.mark.parametrize("code", [0, 5])
+@pytest.mark.parametrize("name", ["json", "csv"])
+def test_a_file_that_cannot_be_written(code: int, name: str, tmp_path: Path) -> None:
+    script = f"sleep .1; exit {code}"
+    done = run("-f", name, "-o", str(tmp_path / "new"), "--", "sh", "-c", script, how="full")
+    assert done.returncode == (code or 1)
+    assert done.stderr.splitlines()[-1] == f"pagewalk: -o {tmp_path}/new: File too large"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_the_command_makes_itself(tmp_path: Path) -> None:
+    path = tmp_path / "new"
+    done = run("-f", "json", "-o", str(path), "--", "sh", "-c", 'echo mine >"$0"; exit 3', str(path))
+    assert (done.returncode, path.read_text()) == (3, "mine\n")
+    assert done.stderr == f"pagewalk: -o {path}: exists already; --force replaces it\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["new"]
+
+
 def test_sampling_that_breaks_does_not_touch_the_command(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     done = run("-f", "json", "-o", str(path), "--", "sh", "-c", "sleep 0.2; exit 8", how="broken")

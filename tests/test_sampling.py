@@ -12,6 +12,7 @@ import pytest
 
 from pagewalk import sampling
 from pagewalk.errors import PagewalkError, PermissionRequired
+from pagewalk.facts import Gap
 from pagewalk.procfs import ProcFS
 from pagewalk.sampling import AHEAD, BUSY, FASTEST, QUIET, Account, Sampler
 from pagewalk.tree import Poll, Tree
@@ -30,8 +31,10 @@ class Stage:
     rss: int = 10 * MIB
     stirred: int = 0
     processes: int = 1
+    busy: int = 0
     cost: float = 0.01
     vanished: int = 0
+    refused: bool = False
     error: Exception | None = None
     marked: int = 0
     walks: list[float] = field(default_factory=list)
@@ -43,7 +46,7 @@ class Stage:
 
     def poll(self) -> Poll:
         growth = max(self.rss - self.marked, 0)
-        return Poll(self.processes, self.rss, growth, abs(self.rss - self.marked) + self.stirred)
+        return Poll(self.processes, self.busy, self.rss, growth, abs(self.rss - self.marked) + self.stirred)
 
     def mark(self) -> None:
         self.marked, self.stirred = self.rss, 0
@@ -60,7 +63,8 @@ class Stage:
             raise self.error
         figures = {"rss": [self.distinct], "uss": [self.distinct // 2], "pss": [self.distinct]}
         facts = SimpleNamespace(
-            spaces=[None] * self.processes,
+            spaces=[None] * (0 if self.refused else self.processes),
+            gaps=[Gap(None, "all", "of all"), Gap(7, "memory", "pagemap: denied")] if self.refused else [],
             vanished=self.vanished,
             processes=self.processes,
             group_figures=lambda grouping: figures,
@@ -183,6 +187,56 @@ def test_a_rise_that_stops_is_walked_at_its_height(stage: Stage) -> None:
     assert sampler.last.figures["rss"] == 10 * MIB
     # Of what doubles there are few steps, not one a poll.
     assert sum(5 < at < 5.35 for at in stage.walks) <= 6
+
+
+@pytest.mark.parametrize(("busy", "seconds"), [(0, 0.1), (1, 0.25)])
+def test_the_end_of_a_long_rise_is_walked(stage: Stage, busy: int, seconds: float) -> None:
+    """One GiB within ten seconds, as on a machine whose memory is slow, and there no longer than for one walk."""
+    sampler = stage.sampler()
+    stage.busy, stage.cost = busy, 0.1
+
+    def rise(now: float) -> None:
+        stage.become(int((10 + 1024 * min(now / 10, 1)) * MIB) if now < 10 + seconds else 10 * MIB)
+
+    stage.run(sampler, 12, rise)
+    assert sampler.peak is not None
+    assert sampler.peak.figures["rss"] >= 1034 * MIB * 0.995
+    # As it rises it is walked once a second, and where it has doubled.
+    assert sum(at < 10 for at in stage.walks) <= 20
+
+
+def test_what_is_busy_may_only_be_kept_from_rising_on(stage: Stage) -> None:
+    """Ten steps of a rise with 50 ms between them: a sleeper has stopped at each, one that waits for a core has not."""
+    taken = []
+    for busy in (0, 1):
+        stage.become(100 * MIB)
+        sampler = stage.sampler()
+        stage.busy = busy
+        stage.walks.clear()
+        stage.run(sampler, 0.6, lambda now: stage.become(int(100 + 7 * (now // 0.05)) * MIB))
+        taken.append(len(stage.walks))
+    assert taken[0] >= 10
+    assert taken[1] <= 2
+
+
+def test_a_tree_that_has_let_go_of_nearly_all_is_walked_for_its_last(stage: Stage) -> None:
+    stage.become(1000 * MIB)
+    stage.cost = 0.1
+    sampler = stage.sampler()
+    sampler.step()
+    sampler.account.credit = 0.2
+    stage.become(999 * MIB)
+    stage.run(sampler, 1, lambda _: setattr(stage, "stirred", 500 * MIB))
+    assert sampler.samples == 1
+    stage.become(20 * MIB)
+    stage.cost = 0.01
+    stage.run(sampler, 0.2)
+    # What the cheapest walk so far took is the least that is expected of any.
+    assert sampler.samples == 1
+    sampler._least_cost = 0.01
+    stage.run(sampler, 0.2)
+    assert sampler.last is not None
+    assert sampler.last.figures["rss"] == 20 * MIB
 
 
 def test_a_rise_of_a_dear_tree_is_paid_ahead(stage: Stage) -> None:
@@ -311,6 +365,33 @@ def test_a_walk_that_fails_is_tried_again_ever_less_often(stage: Stage) -> None:
     stage.error = None
     stage.run(sampler, QUIET + 1)
     assert sampler.samples >= 1
+
+
+def test_processes_that_may_not_be_read_are_not_tried_all_the_time(stage: Stage) -> None:
+    stage.refused = True
+    sampler = stage.sampler()
+    stage.run(sampler, 60)
+    assert (sampler.samples, sampler.trouble) == (0, "process 7: pagemap: denied")
+    assert len(stage.walks) <= 15
+
+
+def test_after_hours_of_failing_it_still_tries(stage: Stage) -> None:
+    stage.error = PagewalkError("no")
+    sampler = stage.sampler()
+    for _ in range(2000):
+        sampler.step()
+        stage.now += QUIET
+    stage.error = None
+    sampler.step()
+    assert sampler.samples == 1
+
+
+def test_the_peak_is_when_it_came(stage: Stage) -> None:
+    sampler = stage.sampler(interval=1.0)
+    stage.run(sampler, 5)
+    assert sampler.samples > 3
+    assert sampler.peak is not None
+    assert sampler.peak.seconds == 0
 
 
 def test_what_refuses_is_not_tried_again(stage: Stage) -> None:

@@ -291,6 +291,15 @@ def test_growth_and_stir(made: MadeTree) -> None:
         assert (tree.poll().growth, tree.poll().stir) == (0, 5 * PAGE)
 
 
+def test_who_has_something_to_do(made: MadeTree) -> None:
+    made.start(10)
+    for pid, state in enumerate("RDSITtZ", 11):
+        made.start(pid, 10, state=state)
+    with Tree(made.procfs, [10]) as tree:
+        poll = tree.poll()
+        assert (poll.processes, poll.busy) == (7, 2)
+
+
 # Its descriptors
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,10 +16,14 @@ from pagewalk.cli.exits import Exit, Stop
 if TYPE_CHECKING:
     from resource import struct_rusage
 
-__all__ = ["ENDING", "Command", "Ending", "Signals"]
+__all__ = ["ENDING", "Command", "Ending", "Signals", "promptly", "signal_name"]
 
 # Signals that end a program which does not care for them.
 ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
+
+
+# Nine times the weight of a process of the same niceness (kernel/sched/core.c:sched_prio_to_weight).
+URGENCY = 10
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,23 @@ class Signals:
 def is_for_us_alone(came: signal.struct_siginfo) -> bool:
     """Whether a process sent it: what the terminal sends (SI_KERNEL) goes to all in the foreground by itself."""
     return came.si_code <= 0
+
+
+@contextmanager
+def promptly() -> Iterator[None]:
+    """Let this thread, and those that it starts, run before others while it has something to do.
+
+    On a machine that is busy a peak is over before its turn comes else. What it may use in all is bounded by the
+    budget. Without CAP_SYS_NICE nothing changes.
+    """
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, before - URGENCY)
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 class Command:

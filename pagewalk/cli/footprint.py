@@ -39,6 +39,8 @@ PROCESS_WANTED = ("pid", "comm", "uss", "pss", "rss", "swap", "cmdline")
 
 # A sum of rss this much above that at the peak is worth a remark.
 HIGHER = 1.05
+# So many processes are named that could not be read.
+FEW = 3
 
 
 def row_of(sample: Sample) -> dict[str, Any]:
@@ -147,7 +149,10 @@ def sampling_remarks(sampler: Sampler, seconds: float, has_ended: bool) -> list[
                 f" {duration(sampler.highest[1])}, and to {size(peak.kernel_rss)} at the peak: memory that several"
                 " share is in it more than once, or a short peak fell between two samples"
             )
-        lines += [line for line in gap_lines(peak.snapshot.gaps()) if line.startswith("process ")]
+        missing = [line for line in gap_lines(peak.snapshot.gaps()) if line.startswith("process ")]
+        lines += missing[:FEW]
+        if len(missing) > FEW:
+            lines.append(f"and {len(missing) - FEW} more at the peak that were not read")
     share = sampler.cpu_seconds / seconds if seconds else 0.0
     lines.append(
         f"sampling: {count(sampler.samples, 'walk')}, {count(sampler.polls, 'poll')},"

@@ -11,7 +11,7 @@ from argparse import Namespace
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from pagewalk.cli.command import Command, Ending, Signals, signal_name
+from pagewalk.cli.command import Command, Ending, Signals, promptly, signal_name
 from pagewalk.cli.exits import Exit, Stop, say
 from pagewalk.cli.footprint_options import add_sampling
 from pagewalk.cli.options import Parser
@@ -118,7 +118,8 @@ def sampled(args: Namespace, command: Command, signals: Signals) -> int:
             own = peak_of_ours()
             command.start(signals.mask)
             sampler.start()
-            follow(command, sampler, signals)
+            with promptly():
+                follow(command, sampler, signals)
             seconds = sampler.seconds
             ending = command.collect()
             signals.release()
@@ -219,6 +220,6 @@ def exit_code(report: Report, ending: Ending, args: Namespace) -> int:
     error = report.error
     if error is None:
         return ending.code
-    where = f"-o {args.output}" if args.output else "standard error"
-    say(f"{where}: the report could not be written: {error.strerror or error}")
+    where = f"-o {args.output}: " if args.output else "standard error: "
+    say(f"{where}{error.strerror or error}" if isinstance(error, OSError) else str(error))
     return ending.code or Exit.FAILURE

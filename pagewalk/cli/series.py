@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from argparse import Namespace
 from contextlib import ExitStack
+from types import TracebackType
 from typing import TYPE_CHECKING, TextIO, cast
 
+from pagewalk.cli.exits import Stop
 from pagewalk.cli.footprint import SERIES_COLUMNS, series_table, table_of
 from pagewalk.cli.output import MACHINE, colors_of, destination, renderer, screen_size
 from pagewalk.render.jsontext import dumps
@@ -40,7 +42,7 @@ class Report:
     def __init__(self, args: Namespace, stream: TextIO | None) -> None:
         self.args = args
         self.stream = stream
-        self.error: OSError | None = None
+        self.error: OSError | Stop | None = None
         self.has_header = args.no_header
         self.stack = ExitStack()
 
@@ -53,8 +55,16 @@ class Report:
             self.stream.reconfigure(encoding=encoding, errors="backslashreplace")
         return self
 
-    def __exit__(self, *raised: object) -> bool | None:
-        return self.stack.__exit__(*raised)  # type: ignore[arg-type]
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.stack.__exit__(kind, error, trace)
+            return
+        try:
+            self.stack.close()
+        except (OSError, Stop) as failed:
+            self.error = self.error or failed
 
     def sample(self, sample: Sample) -> None:
         """Write a row at once, where the format has one for each sample."""

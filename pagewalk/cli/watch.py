@@ -10,7 +10,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from pagewalk.cli.choosing import OPTIONS, add_choice
-from pagewalk.cli.command import ENDING, Signals, signal_name
+from pagewalk.cli.command import ENDING, Signals, promptly, signal_name
 from pagewalk.cli.exits import Exit, Stop, say
 from pagewalk.cli.footprint_options import add_sampling, seconds
 from pagewalk.cli.options import Parser, positive
@@ -99,7 +99,8 @@ def watched(args: Namespace, wishes: Wishes, signals: Signals) -> int:
         if not args.quiet and args.format == "text" and sys.stderr is not None and sys.stderr.isatty():
             say(f"watching {wishes}; ctrl-C ends it and reports")
         sampler = Sampler(tree, args.budget, args.interval, report.sample, listing=LISTING)
-        ended, number = follow(args, sampler, report, signals)
+        with promptly():
+            ended, number = follow(args, sampler, report, signals)
         signals.release()
         finish(sampler, report, wishes, ended)
     if report.error is not None:
