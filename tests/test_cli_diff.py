@@ -254,6 +254,7 @@ class TestEnds:
             ("old.pwz new.pwz --by use -P php", Exit.USAGE, "leave -P php out"),
             ("old.pwz new.pwz -P ^none$", Exit.NOTHING, "no process matches -P ^none$"),
             ("old.pwz new.pwz -p 99", Exit.NOTHING, "neither snapshot has an address space of pid 99"),
+            ("old.pwz new.pwz -u nobody-at-all", Exit.NOTHING, "no such user: 'nobody-at-all'"),
             ("books.pwz books.pwz --by cgroup -c /nope", Exit.NOTHING, "no cgroup matches -c /nope"),
             ("old.pwz nope.pwz", Exit.FAILURE, "nope.pwz: no such file"),
             ("old.pwz new.pwz --by use", Exit.FAILURE, "the old snapshot holds mapped memory only"),

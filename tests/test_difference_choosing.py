@@ -56,3 +56,12 @@ def test_all_where_nothing_is_asked() -> None:
 def test_a_process_of_no_time() -> None:
     with pytest.raises(PagewalkError, match="neither snapshot has an address space of pid 7, 99"):
         choose(OLD, NEW, PAIRS, pids=[99, 10], trees=[7])
+
+
+def test_users_of_two_machines() -> None:
+    uid = np.array([0, 7, 7])
+    old, new = (spaces_of(3, uid=uid, names=names) for names in ({7: "ann"}, {7: "bob", 0: "root"}))
+    masks = [choose(old, new, None, users=[user]) for user in ("ann", "bob", "7", "root")]
+    assert [(len(one.old), len(one.new)) for one in masks] == [(2, 0), (0, 2), (2, 2), (0, 1)]
+    with pytest.raises(PagewalkError, match="no such user: 'no such name'"):
+        choose(old, new, None, users=["no such name"])

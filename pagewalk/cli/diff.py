@@ -38,6 +38,7 @@ def help() -> str:  # noqa: A001 - the name every verb has
 def run(arguments: list[str]) -> int:
     """Compare, and show what changed."""
     args = options().parse(arguments)
+    args.file = args.old  # whose users are meant: those of that machine
     wishes = Wishes(args)
     args.by = args.by or ("process" if wishes else "summary")
     if args.sort == "help" or args.columns == ["help"]:

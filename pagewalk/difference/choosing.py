@@ -61,12 +61,15 @@ def choose(
     masks, there = [], [{pid for some in spaces.pids for pid in some} for spaces in (old, new)]
     if missing := sorted(named - there[0] - there[1]):
         raise PagewalkError(f"neither snapshot has an address space of pid {', '.join(map(str, missing))}")
-    for spaces, known in zip((old, new), there, strict=True):
-        if named and not named & known:
+    for spaces, other, known in zip((old, new), (new, old), there, strict=True):
+        # A user that only the other machine knows has no process here.
+        names, elsewhere = set(spaces.names.values()), set(other.names.values())
+        known_users = [user for user in users if user in names or user not in elsewhere]
+        if (named and not named & known) or (users and not known_users):
             masks.append(np.zeros(len(spaces), np.bool_))
             continue
         mine, roots = ([pid for pid in some if pid in known] for some in (pids, trees))
-        masks.append(select(spaces, mine, programs, users, cgroups, roots).mask.copy())
+        masks.append(select(spaces, mine, programs, known_users, cgroups, roots).mask.copy())
     if pairs is not None:
         was, is_now = pairs.old[pairs.both], pairs.new[pairs.both]
         either = masks[0][was] | masks[1][is_now]
