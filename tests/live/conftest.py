@@ -17,6 +17,7 @@ import truth
 from workloads import PAGE, Region, Stage
 
 if TYPE_CHECKING:
+    from asking import Command
     from checks import Look
 
 pytest.register_assert_rewrite("checks", "vmachecks")
@@ -67,6 +68,14 @@ def look(root: None) -> Look:
     from checks import Look
 
     return Look()
+
+
+@pytest.fixture
+def who(root: None, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Ask ``pagewalk who``."""
+    from asking import Command
+
+    return Command(capsys)
 
 
 def _switched(switch: Callable[..., object], *arguments: object) -> Iterator[object]:
