@@ -99,7 +99,7 @@ def help() -> str:  # noqa: A001 - the name every verb has
 
 def run(arguments: list[str]) -> int:
     """Walk, and say what would be freed."""
-    args = options().parse(arguments)
+    args = options().parse(arguments, mixed=True)
     wishes = Wishes(args)
     if not wishes:
         raise Stop(Exit.USAGE, f"whose end? Say it by {OPTIONS} (see `pagewalk help freed`)")

@@ -33,7 +33,7 @@ def help() -> str:  # noqa: A001 - the name every verb has
 
 def run(arguments: list[str]) -> int:
     """Walk, and show what the process maps."""
-    args = options().parse(arguments)
+    args = options().parse(arguments, mixed=True)
     if args.sort == "help" or args.columns == ["help"]:
         sys.stdout.write(column_list(maps_view(args.group), "mapping").replace("--by mapping", "maps", 1))
         return Exit.OK

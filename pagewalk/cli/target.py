@@ -61,7 +61,7 @@ def not_listed(procfs: ProcFS, process: Process) -> str:
     leader = next((tid for tid in procfs.threads(process) if tid in listed), None)
     if leader is None:
         return f"no process {process.pid} here"
-    return f"{process.pid} is a thread of process {leader}: `pagewalk maps {leader}` shows the memory of both"
+    return f"{process.pid} is a thread of process {leader}: ask for {leader}, they have one memory"
 
 
 def row_of(snapshot: Snapshot, pid: int, where: str) -> int:
