@@ -82,7 +82,7 @@ class TestOfThisMachine:
         try:
             tid = started.native_id
             assert tid is not None
-            message = f"^{tid} is a thread of process {os.getpid()}: `pagewalk maps {os.getpid()}` shows"
+            message = f"^{tid} is a thread of process {os.getpid()}: ask for {os.getpid()}, they have one memory$"
             stopped(Exit.NOTHING, message, check_target, ProcFS(), tid)
         finally:
             done.set()
