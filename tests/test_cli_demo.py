@@ -43,6 +43,14 @@ def test_the_summary_and_options_of_report(capsys: Captured) -> None:
     assert main(["demo", "--by", "program", "-n", "1", "-q"]) == Exit.OK
 
 
+@pytest.mark.parametrize("words", [["demo", "-h"], ["demo", "process", "--help"], ["help", "demo"]])
+def test_help(words: list[str], capsys: Captured) -> None:
+    assert main(words) == Exit.OK
+    out = capsys.readouterr().out
+    assert out.startswith("pagewalk demo: ")
+    assert DEMO in out
+
+
 def test_wrong_usage(capsys: Captured) -> None:
     assert main(["demo", "procces"]) == Exit.USAGE
     assert capsys.readouterr().err.startswith("pagewalk: demo knows no view 'procces'; there are summary, process,")

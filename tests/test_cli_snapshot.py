@@ -22,6 +22,7 @@ from pagewalk.cli import main
 from pagewalk.cli.exits import Exit
 from pagewalk.cli.views import VIEWS
 from pagewalk.errors import PermissionRequired, Unsupported
+from pagewalk.storage.redaction import REDACTIONS
 from smallhost import walked
 
 Captured = pytest.CaptureFixture[str]
@@ -83,6 +84,11 @@ class TestSaving:
         assert set(pagewalk.load(path).processes()["cmdline"]) == {"php", "redis"}
         assert main(["report", path, "--by", "program"]) == Exit.OK
         assert "without names (cmdline)" in capsys.readouterr().err
+
+    def test_redactions_are_those_of_the_library(self) -> None:
+        (option,) = [action for action in pagewalk.cli.snapshot.options()._actions if action.dest == "redact"]
+        assert tuple(option.choices or ()) == tuple(REDACTIONS)
+        assert all(f"\n  {name:<8} {what}\n" in pagewalk.cli.snapshot.help() for name, what in REDACTIONS.items())
 
     def test_no_file_is_replaced_without_force(
         self, asked: list[dict[str, Any]], tmp_path: Path, capsys: Captured
@@ -175,6 +181,7 @@ class TestTrouble:
 import os, signal, sys
 sys.path[:0] = {[str(Path(__file__).parent)]!r}
 import pagewalk.snapshot, zipfile
+from pagewalk.storage.redaction import REDACTIONS
 from smallhost import walked
 snapshot = walked(mappings=True)
 pagewalk.snapshot.walk = lambda **how: snapshot

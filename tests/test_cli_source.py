@@ -31,6 +31,13 @@ def test_what_only_a_walk_has() -> None:
     assert stop.value.code == Exit.USAGE
 
 
+def test_threads_of_the_environment_do_not_refuse_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAGEWALK_THREADS", "2")
+    need_live(Namespace(file="host.pwz"), {"--threads": 2})
+    with pytest.raises(Stop):
+        need_live(Namespace(file="host.pwz"), {"--alone": True})
+
+
 def test_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(pagewalk.snapshot, "walk", lambda **how: asked.append(how) or FakeSnapshot())

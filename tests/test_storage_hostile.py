@@ -268,3 +268,18 @@ class TestLyingDirectories:
 
 def _set(content: bytearray, at: int, value: int, width: int) -> None:
     content[at : at + width] = value.to_bytes(width, "little")
+
+
+def test_millions_of_texts(tmp_path: Path) -> None:
+    """Each takes two bytes of the file and sixty of memory."""
+    length = 3 << 20
+    arrays = {"texts": np.full(2 * length, 97, np.uint8), "texts.ends": np.full(length, 2, np.uint8)}
+    meta = forged.meta_of(arrays, facts={})
+    meta["arrays"]["texts.ends"].update(dtype="<i8", codec="ascending")
+    path = forged.forge_arrays(tmp_path / "x", arrays, meta)
+    script = READ.replace("read_archive(", "load_facts(").replace(
+        "try:", "from pagewalk.storage.codec import load_facts\ntry:", 1
+    )
+    done = limited(script, str(path))
+    assert done.returncode == 0, done.stderr
+    assert "texts and single numbers or more" in done.stdout

@@ -46,6 +46,9 @@ def help() -> str:  # noqa: A001 - the name every verb has
 
 def run(arguments: list[str]) -> int:
     """Report on the snapshot."""
+    if not {"-h", "--help"}.isdisjoint(arguments):
+        print(help(), end="")
+        return Exit.OK
     if "-h" in arguments or "--help" in arguments:
         print(help(), end="")
         return Exit.OK

@@ -6,6 +6,7 @@ walk has, and takes its snapshot from `snapshot_of`; `remarks.heading` says of w
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,9 @@ def need_live(args: Namespace, options: Mapping[str, object]) -> None:
         What only a walk has, each with its value: what is not given is false.
     """
     for option, value in options.items():
-        if args.file is not None and value:
+        # Threads that the environment asks for are for walks, and no reason to refuse a file.
+        is_asked = value and not (option == "--threads" and os.environ.get("PAGEWALK_THREADS"))
+        if args.file is not None and is_asked:
             raise Stop(Exit.USAGE, f"{option} is of a walk of this machine, {args.file} is a snapshot: leave one out")
 
 

@@ -20,7 +20,7 @@ from pagewalk.facts import Facts, Gap
 __all__ = ["REDACTIONS", "redacted"]
 
 REDACTIONS: Mapping[str, str] = {
-    "cmdline": "command lines: the program's name (comm) stands in their place",
+    "cmdline": "command lines: the program's name stands in their place",
     "paths": "names of files and of cgroups, those in command lines too",
     "all": "both, and names of programs, users, the host and the kernel's build",
 }

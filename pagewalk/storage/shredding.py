@@ -32,6 +32,8 @@ KNOWN, LENGTH, KEY, VALUE, EACH = ".known", ".length", ".key", ".value", ".each"
 
 # Rows of any column: lengths below this cannot add up to what no integer holds.
 MOST = 1 << 40
+# Texts and numbers that become Python objects, of 30 to 60 bytes each whatever they take in a file. Arrays do not.
+MOST_OBJECTS = 1 << 21
 
 _Array = NDArray[Any]
 _Made = TypeVar("_Made")
@@ -184,6 +186,7 @@ class _Joiner:
 
     def __init__(self, arrays: Mapping[str, _Array]) -> None:
         self.arrays = dict(arrays)
+        self.objects = 0
         self.texts = self.pool()
 
     def array(self, name: str, *dtypes: np.dtype[Any], length: int | None = None) -> _Array:
@@ -197,13 +200,17 @@ class _Joiner:
             raise SnapshotError(f"the array {name!r} has {len(array)} numbers instead of {length}")
         return array
 
-    def pool(self) -> list[str]:
+    def pool(self) -> _Array:
+        """Return the texts, by their numbers."""
         blob = self.array(TEXTS, np.dtype(np.uint8)).tobytes()
         ends = self.array(f"{TEXTS}.ends", np.dtype(np.int64))
         if (np.diff(ends, prepend=0) < 0).any() or int(ends[-1] if len(ends) else 0) != len(blob):
             raise SnapshotError(f"the texts do not end where {TEXTS}.ends says")
+        self.count(len(ends))
         try:
-            return [blob[start:stop].decode("utf-8", "surrogatepass") for start, stop in pairwise([0, *ends.tolist()])]
+            return objects(
+                blob[start:stop].decode("utf-8", "surrogatepass") for start, stop in pairwise([0, *ends.tolist()])
+            )
         except UnicodeDecodeError as error:
             raise SnapshotError(f"{TEXTS} holds what is no text") from error
 
@@ -212,8 +219,7 @@ class _Joiner:
         lengths = self.array(name + LENGTH, np.dtype(np.int64), length=n)
         if len(lengths) and (lengths.min() < 0 or lengths.max() > MOST or int(lengths.sum()) > MOST):
             raise SnapshotError(f"the array {name + LENGTH!r} holds what is no length")
-        made: list[int] = lengths.tolist()
-        return made
+        return self.listed(lengths)
 
     def one(self, said: Any, hint: Any, name: str) -> Any:
         """Return a single value."""
@@ -264,14 +270,15 @@ class _Joiner:
             rest = iter(self.column(sum(known), inner, name))
             return [next(rest) if is_known else None for is_known in known]
         if hint is int:
-            return self._list(self.array(name, *INTEGERS, length=n))
+            return self.listed(self.array(name, *INTEGERS, length=n))
         if hint in (bool, float):
-            return self._list(self.array(name, np.dtype(hint), length=n))
+            return self.listed(self.array(name, np.dtype(hint), length=n))
         if hint is str:
             numbers = self.array(name, np.dtype(np.uint32), length=n)
             if len(numbers) and int(numbers.max()) >= len(self.texts):
                 raise SnapshotError(f"the array {name!r} names a text beyond the {len(self.texts)} there are")
-            return [self.texts[number] for number in numbers.tolist()]
+            named: list[Any] = self.texts[numbers].tolist()
+            return named
         if (dtype := _dtype(hint)) is not None:
             lengths = self.lengths(name, n)
             whole = self.array(name, dtype, length=sum(lengths))
@@ -299,10 +306,17 @@ class _Joiner:
             raise SnapshotError(f"{name} has something twice")
         return cut
 
-    @staticmethod
-    def _list(array: _Array) -> list[Any]:
+    def listed(self, array: _Array) -> list[Any]:
+        """Return the numbers of an array as Python has them."""
+        self.count(len(array))
         made: list[Any] = array.tolist()
         return made
+
+    def count(self, objects: int) -> None:
+        """Count what is made, and stop before it is more than any machine gives cause for."""
+        self.objects += objects
+        if self.objects > MOST_OBJECTS:
+            raise SnapshotError(f"it holds {self.objects} texts and single numbers or more, which no snapshot does")
 
 
 def _fitting(said: Any, kind: type, name: str) -> Any:
