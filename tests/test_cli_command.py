@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pagewalk.cli.command import Command, Ending, Signals, candidates, signal_name
+from pagewalk.cli.command import Command, Ending, Signals, candidates, promptly, signal_name
 from pagewalk.cli.exits import Stop
 
 SHELL = "/bin/sh"
@@ -252,6 +252,22 @@ def test_one_of_the_terminal_is_not() -> None:
     # To one that has ended it is no error.
     command.send(signal.struct_siginfo((signal.SIGINT, 0, 0, 0, 0, 0, 0)))
     command.collect()
+
+
+def test_we_come_before_others_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(os, "getpriority", lambda which, who: 3)
+    monkeypatch.setattr(os, "setpriority", lambda which, who, niceness: asked.append(niceness))
+    with promptly():
+        assert asked == [-7]
+    assert asked == [-7, 3]
+
+    def refuse(which: int, who: int, niceness: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    with promptly():
+        pass
 
 
 def test_the_adopted_are_buried_and_the_command_is_not() -> None:

@@ -107,6 +107,7 @@ def test_remarks() -> None:
     assert said.count("\n") == 1
     assert "gone" not in remarks(PEAK, LAST, has_ended=False)
     assert "nothing is known of it" in remarks()
+    assert "of one core" not in "".join(sampling_remarks(sampler(), 0.01, True))
     assert "a walk failed: why" in remarks(trouble="why")
 
 

@@ -39,6 +39,8 @@ PROCESS_WANTED = ("pid", "comm", "uss", "pss", "rss", "swap", "cmdline")
 
 # A sum of rss this much above that at the peak is worth a remark.
 HIGHER = 1.05
+# Seconds from which on a share of them is told.
+LASTING = 0.1
 # So many processes are named that could not be read.
 FEW = 3
 
@@ -153,10 +155,11 @@ def sampling_remarks(sampler: Sampler, seconds: float, has_ended: bool) -> list[
         lines += missing[:FEW]
         if len(missing) > FEW:
             lines.append(f"and {len(missing) - FEW} more at the peak that were not read")
-    share = sampler.cpu_seconds / seconds if seconds else 0.0
+    # Of what is over at once it would say nothing but how short that was.
+    share = f" ({sampler.cpu_seconds / seconds:.1%} of one core)" if seconds >= LASTING else ""
     lines.append(
         f"sampling: {count(sampler.samples, 'walk')}, {count(sampler.polls, 'poll')},"
-        f" {duration(sampler.cpu_seconds)} of CPU time ({share:.1%} of one core);"
+        f" {duration(sampler.cpu_seconds)} of CPU time{share};"
         f" longest walk {duration(sampler.longest_walk)}, longest lock hold {duration(sampler.longest_hold / 1e9)}"
     )
     if sampler.trouble:

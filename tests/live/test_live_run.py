@@ -77,13 +77,13 @@ def test_a_gibibyte_for_300_ms_in_a_grandchild(mode: str, request: pytest.Fixtur
     told = grown(mode, GIB, 0.3)
     peak = figures(told, "peak")
     assert peak["rss"] == pytest.approx(GIB + rest, rel=0.01)
-    assert peak["uss"] >= GIB
-    assert peak["anon"] >= GIB
-    assert (peak["thp"] >= GIB) == (mode == "huge")
+    assert peak["uss"] >= 0.99 * GIB
+    assert peak["anon"] >= 0.99 * GIB
+    assert (peak["thp"] >= 0.99 * GIB) == (mode == "huge")
     assert peak["processes"] == 3
     assert 0 < peak["seconds"] < told["run"]["seconds"]
     # Who had it, of the three.
-    assert told["process"][0]["uss"] >= GIB
+    assert told["process"][0]["uss"] >= 0.99 * GIB
     assert [row["uss"] < GIB // 10 for row in told["process"]] == [False, True, True]
     assert figures(told, "last")["seconds"] >= peak["seconds"]
 
