@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import pagewalk
+import pagewalk.cli.demo
 from pagewalk.cli import main
 from pagewalk.cli.demo import DEMO
 from pagewalk.cli.exits import Exit
@@ -49,6 +50,15 @@ def test_help(words: list[str], capsys: Captured) -> None:
     out = capsys.readouterr().out
     assert out.startswith("pagewalk demo: ")
     assert DEMO in out
+
+
+@pytest.mark.parametrize(
+    "words", [["maps", "159"], ["who", "--file", "/srv/infer/weights.bin"], ["freed", "-P", "web"]], ids=str
+)
+def test_the_other_questions_that_help_names(words: list[str], capsys: Captured) -> None:
+    assert f"pagewalk {' '.join(words)} $FILE" in pagewalk.cli.demo.help()
+    assert main([*words, DEMO, "-f", "json"]) == Exit.OK
+    assert json.loads(capsys.readouterr().out)["host"]["hostname"] == "shop1"
 
 
 def test_wrong_usage(capsys: Captured) -> None:

@@ -244,3 +244,11 @@ def test_looking_for_who_pays_always_ends() -> None:
     began = time.monotonic()
     charging(facts)
     assert time.monotonic() - began < 1
+
+
+def test_an_owner_is_once_in_a_set() -> None:
+    sets = whole().table.sets
+    child = int(np.flatnonzero(sets.parent)[0])
+    assert "an owner twice in a set" in refused(
+        with_column("table.sets.space", child, int(sets.space[int(sets.parent[child])]))
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import textwrap
 
 from pagewalk.cli import report
@@ -35,10 +36,20 @@ views:
 """
 
 
+OTHERS = f"""\
+Any other question can be asked of the file itself:
+  FILE={shlex.quote(DEMO)}
+  pagewalk maps 159 $FILE                  what one of the web's workers maps
+  pagewalk who --file /srv/infer/weights.bin $FILE
+                                           who has the weights in memory
+  pagewalk freed -P web $FILE              what ending the web service would free
+"""
+
+
 def help() -> str:  # noqa: A001 - the name every verb has
     """Return the examples of demo."""
     parser = Parser("demo", EXAMPLES)
-    parser.epilog = f"Any other question can be asked of the file itself:\n  {DEMO}\n"
+    parser.epilog = OTHERS
     parser.add_argument("view", metavar="VIEW", nargs="?", help="one of the views above")
     parser.add_argument("-h", "--help", action="help", help="this text")
     return parser.format_help()

@@ -200,6 +200,9 @@ def _check_sets(facts: Facts) -> None:
     _need((sets.space[used] < n_spaces).all(), "table.sets.space", f"there are {n_spaces} address spaces")
     _need((sets.space == 0).all() or int(sets.space.max()) < n_spaces, "table.sets.space", "beyond the address spaces")
     _need((sets.times[used] >= 1).all(), "table.sets.times", "an owner that maps nothing")
+    # Address spaces are folded one after the other, so an owner set names them in ascending order, each once.
+    above = used[sets.parent[used] > 0]
+    _need((sets.space[sets.parent[above]] < sets.space[above]).all(), "table.sets.space", "an owner twice in a set")
     _need(int(sets.along_paths()[1].max()) <= MOST_MAPPINGS, "table.sets.times", "more mappings than there can be")
 
 
