@@ -42,7 +42,7 @@ Any other question can be asked of the file itself:
   pagewalk maps 159 $FILE                  what one of the web's workers maps
   pagewalk who --file /srv/infer/weights.bin $FILE
                                            who has the weights in memory
-  pagewalk freed -P web $FILE              what ending the web service would free
+  pagewalk freed -P web $FILE              what ending the service would free
 """
 
 
