@@ -25,11 +25,11 @@ def screen(*words: str, lines: int, columns: int = 80) -> str:
     """What the command writes to a terminal of this size, without colours."""
     pid, terminal = pty.fork()
     if pid == 0:  # pragma: no cover - the command
-        os.environ.update(TERM="xterm", NO_COLOR="1", PYTHONIOENCODING="utf-8")
-        for name in ("COLUMNS", "LINES", "FORCE_COLOR"):
-            os.environ.pop(name, None)
+        kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "FORCE_COLOR")}
+        # Handed over, since readline puts LINES and COLUMNS into C's environment behind Python's back.
+        environment = {**kept, "TERM": "xterm", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        os.execv(sys.executable, [sys.executable, "-m", "pagewalk", *words])
+        os.execve(sys.executable, [sys.executable, "-m", "pagewalk", *words], environment)
     said = b""
     try:
         while piece := os.read(terminal, 1 << 16):
