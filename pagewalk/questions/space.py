@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pagewalk.facts import Facts
 from pagewalk.table import Table
-from pagewalk.views import folio
+from pagewalk.views import folio, partner
 from pagewalk.views import maps as maps_view
-from pagewalk.views import partner
 
 __all__ = ["OfSpace"]
 
