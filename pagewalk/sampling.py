@@ -31,6 +31,8 @@ LISTINGS = 0.2
 CHEAP = 0.1
 # Seconds between two polls where they cost little, so that what lasts for 50 ms is seen.
 FASTEST = 0.01
+# And until a walk at a given interval that is as good as due.
+LEAST = 0.001
 # Seconds of CPU time that are there at the beginning, and that a rise may use ahead of time: 10 GiB can be walked.
 AHEAD = 1.0
 # Seconds between two walks without a rise: of a tree that stirs, and of one that does nothing.
@@ -242,7 +244,10 @@ class Sampler:
         self._poll_cost = cost if self.polls == 1 else 0.8 * self._poll_cost + 0.2 * cost
         if poll.processes and self._is_due(poll, now):
             self._walk(poll)
-        return max(FASTEST, self._poll_cost / (POLLS * self.share))
+        pause = max(FASTEST, self._poll_cost / (POLLS * self.share))
+        if self.interval is not None:
+            pause = min(pause, max(self._walked + self.interval - self.clock(), LEAST))
+        return pause
 
     def _refresh(self) -> None:
         """Look at all processes of the machine, which costs what there are of them."""

@@ -50,7 +50,7 @@ def test_what_a_row_lacks_is_unknown() -> None:
 
 
 def test_the_screen_has_peak_last_and_who() -> None:
-    screen = footprint_screen(sampler(PEAK, LAST), "run", ("left", "right"), ["a remark"], {"pid": 5}, False)
+    screen = footprint_screen(sampler(PEAK, LAST), {}, "run", ("left", "right"), ["a remark"], {"pid": 5}, False)
     footprint, who = screen.sections
     assert [row["rss"] for row in footprint.table] == [8 * MIB, 4 * MIB]
     assert [row["at"] for row in footprint.table] == ["peak", "last"]
@@ -64,14 +64,14 @@ def test_the_screen_has_peak_last_and_who() -> None:
 
 @pytest.mark.parametrize("is_machine", [False, True])
 def test_nothing_sampled(is_machine: bool) -> None:
-    screen = footprint_screen(sampler(), "run", ("", ""), [], {}, is_machine)
+    screen = footprint_screen(sampler(), {"ram": 5}, "run", ("", ""), [], {}, is_machine)
     footprint = screen.sections[0].table
     assert {value for row in footprint for name, value in row.items() if name != "at"} == {None}
     assert [section.key for section in screen.sections] == ["footprint", "process"][: 1 + is_machine]
     out = io.StringIO()
     jsontext.render(screen, Style(), out)
     told = json.loads(out.getvalue())
-    assert (told["coverage"], told["gaps"], told["host"]) == (None, [], {})
+    assert (told["coverage"], told["gaps"], told["host"]) == (None, [], {"ram": 5})
     out = io.StringIO()
     plain.render(replace(screen, sections=screen.sections[:1]), Style(), out)
     assert out.getvalue().splitlines()[1].split() == ["peak", *["?"] * 10]
@@ -79,7 +79,7 @@ def test_nothing_sampled(is_machine: bool) -> None:
 
 def test_a_terminal_shows_the_figures_that_matter_in_80_columns() -> None:
     out = io.StringIO()
-    screen = footprint_screen(sampler(PEAK, LAST), "run", ("pagewalk run: x", "exit 0"), [], {}, False)
+    screen = footprint_screen(sampler(PEAK, LAST), {}, "run", ("pagewalk run: x", "exit 0"), [], {}, False)
     text.render(screen, Style(width=80, height=24), out)
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= 80

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def test_what_looks_like_our_options_is_its_own() -> None:
 def test_what_cannot_be_started(
     words: list[str], code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sampling, "rehearse", lambda procfs: None)
+    monkeypatch.setattr(sampling, "rehearse", lambda procfs: SimpleNamespace(host={}))
     kept_back = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     assert main(["run", *words]) == code
     out, errors = capsys.readouterr()
@@ -145,6 +146,7 @@ def test_figures_of_what_was_not_sampled_are_unknown(tmp_path: Path) -> None:
     assert run("-f", "json", "-o", str(path), "--", "true", how="slow").returncode == 0
     told = report(path)
     # A walk that began before the end and ends after it may have seen all; one that has not begun has seen nothing.
+    assert told["host"]["page_size"] == os.sysconf("SC_PAGESIZE")
     if not told["run"]["samples"]:
         assert {value for row in told["footprint"] for name, value in row.items() if name != "at"} == {None}
         assert told["process"] == []

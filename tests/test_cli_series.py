@@ -26,7 +26,7 @@ def options(**given: Any) -> Namespace:
 
 
 def screen() -> Screen:
-    return footprint_screen(sampler(SAMPLE, SAMPLE), "run", ("left", "right"), [], {"exit_code": 0}, True)
+    return footprint_screen(sampler(SAMPLE, SAMPLE), {}, "run", ("left", "right"), [], {"exit_code": 0}, True)
 
 
 class Full(io.StringIO):
@@ -82,7 +82,7 @@ def test_a_stream_that_fails_is_left_alone() -> None:
     out = Full()
     with Report(options(), out) as report:
         report.sample(SAMPLE)
-        assert report.error is not None
+        assert isinstance(report.error, OSError)
         assert report.error.errno == errno.ENOSPC
         tries = out.tries
         report.sample(SAMPLE)

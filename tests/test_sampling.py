@@ -306,6 +306,19 @@ def test_polls_keep_to_their_part_of_the_budget(stage: Stage) -> None:
     assert sampler.step() == pytest.approx(0.002 / 0.02)
 
 
+def test_an_interval_is_kept_where_polls_are_dear(stage: Stage) -> None:
+    sampler = stage.sampler(share=0.01, interval=0.1)
+    poll = stage.poll
+
+    def dear() -> Poll:
+        stage.used += 0.005
+        return poll()
+
+    stage.poll = dear  # type: ignore[method-assign]
+    stage.run(sampler, 2)
+    assert sampler.samples == pytest.approx(20, abs=1)
+
+
 def test_the_machine_is_listed_now_and_then(stage: Stage) -> None:
     sampler = stage.sampler(listing=0.5)
     stage.run(sampler, 10)

@@ -69,6 +69,7 @@ def series_table(sample: Sample) -> Table:
 
 def footprint_screen(
     sampler: Sampler,
+    host: Mapping[str, Any],
     key: str,
     heading: tuple[str, str],
     remarks: Sequence[str],
@@ -81,6 +82,8 @@ def footprint_screen(
     ----------
     sampler : Sampler
         That has ended.
+    host : mapping
+        The machine, where no sample says.
     key : str
         ``run`` or ``watch``: the key of `facts` in JSON.
     heading : tuple of (str, str)
@@ -99,10 +102,14 @@ def footprint_screen(
     sections = [Section("footprint", footprint, SHOWN, wanted=SHOWN, labels={"processes": "procs"}, limit=len(rows))]
     if len(who) or is_machine:
         sections.append(Section("process", who, PROCESS_SHOWN, wanted=PROCESS_WANTED, measure="pss", sorted_by="pss"))
-    host = {} if peak is None else peak.snapshot.host
     coverage = None if peak is None else peak.snapshot.coverage()
     gaps = gap.gaps(()) if peak is None else peak.snapshot.gaps()
-    told = {"host": host, key: {**facts, **cost(sampler)}, "coverage": coverage, "gaps": gaps}
+    told = {
+        "host": host if peak is None else peak.snapshot.host,
+        key: {**facts, **cost(sampler)},
+        "coverage": coverage,
+        "gaps": gaps,
+    }
     return Screen(tuple(sections), heading, tuple(remarks), told)
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,7 @@ def sampled(args: Namespace, command: Command, signals: Signals) -> int:
     from pagewalk.tree import Tree, adopting
 
     procfs = ProcFS()
-    rehearse(procfs)
+    host = rehearse(procfs).host
     if (early := signals.early()) is not None:
         return 128 + early
     adopted_before = adopting(True)
@@ -123,7 +124,7 @@ def sampled(args: Namespace, command: Command, signals: Signals) -> int:
             seconds = sampler.seconds
             ending = command.collect()
             signals.release()
-            finish(sampler, report, command, ending, seconds, own)
+            finish(sampler, host, report, command, ending, seconds, own)
     finally:
         adopting(adopted_before)
     return exit_code(report, ending, args)
@@ -155,7 +156,15 @@ def follow(command: Command, sampler: Sampler, signals: Signals) -> None:
                 command.send(came)
 
 
-def finish(sampler: Sampler, report: Report, command: Command, ending: Ending, seconds: float, own: int) -> None:
+def finish(
+    sampler: Sampler,
+    host: Mapping[str, Any],
+    report: Report,
+    command: Command,
+    ending: Ending,
+    seconds: float,
+    own: int,
+) -> None:
     """Write the report."""
     from pagewalk.cli.footprint import footprint_screen, sampling_remarks
     from pagewalk.cli.remarks import size
@@ -183,7 +192,7 @@ def finish(sampler: Sampler, report: Report, command: Command, ending: Ending, s
         "kernel_maxrss": maxrss,
         "outlived": list(outlived),
     }
-    report.finish(footprint_screen(sampler, "run", title, remarks, facts, args.format in MACHINE))
+    report.finish(footprint_screen(sampler, host, "run", title, remarks, facts, args.format in MACHINE))
     # On stderr they would stand among the records of a machine's format.
     if not args.quiet and (args.format == "plain" or (args.format in ("csv", "ndjson") and args.output)):
         for remark in remarks:

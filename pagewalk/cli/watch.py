@@ -7,7 +7,8 @@ import os
 import sys
 import time
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pagewalk.cli.choosing import OPTIONS, add_choice
 from pagewalk.cli.command import ENDING, Signals, promptly, signal_name
@@ -94,7 +95,7 @@ def watched(args: Namespace, wishes: Wishes, signals: Signals) -> int:
     from pagewalk.sampling import Sampler, rehearse
 
     procfs = ProcFS()
-    rehearse(procfs)
+    host = rehearse(procfs).host
     with tree_of(args, wishes, procfs) as tree, Report(args, sys.stdout) as report:
         if not args.quiet and args.format == "text" and sys.stderr is not None and sys.stderr.isatty():
             say(f"watching {wishes}; ctrl-C ends it and reports")
@@ -102,7 +103,7 @@ def watched(args: Namespace, wishes: Wishes, signals: Signals) -> int:
         with promptly():
             ended, number = follow(args, sampler, report, signals)
         signals.release()
-        finish(sampler, report, wishes, ended)
+        finish(sampler, host, report, wishes, ended)
     if report.error is not None:
         raise report.error
     if not sampler.samples and not number:
@@ -154,7 +155,7 @@ def follow(args: Namespace, sampler: Sampler, report: Report, signals: Signals) 
                 return f"ended by {signal_name(came.si_signo)}", came.si_signo
 
 
-def finish(sampler: Sampler, report: Report, wishes: Wishes, ended: str) -> None:
+def finish(sampler: Sampler, host: Mapping[str, Any], report: Report, wishes: Wishes, ended: str) -> None:
     """Write the report."""
     from pagewalk.cli.footprint import footprint_screen, sampling_remarks
     from pagewalk.render.units import duration
@@ -165,7 +166,7 @@ def finish(sampler: Sampler, report: Report, wishes: Wishes, ended: str) -> None
     if args.format != "text":
         remarks.insert(0, f"watch {wishes}: {title[1]}")
     facts = {"select": str(wishes), "seconds": round(taken, 6), "ended": ended}
-    report.finish(footprint_screen(sampler, "watch", title, remarks, facts, args.format in MACHINE))
+    report.finish(footprint_screen(sampler, host, "watch", title, remarks, facts, args.format in MACHINE))
     if not args.quiet and args.format not in ("text", "json"):
         for remark in remarks:
             say(remark)
