@@ -43,7 +43,7 @@ int pw_parse_stat(const char *text, size_t size, struct pw_stat *out)
     }
     out->ppid = field[PPID];
     out->session = field[SESSION];
-    out->faults = field[MINFLT] + field[MAJFLT];
+    out->faults = (int64_t)((uint64_t)field[MINFLT] + (uint64_t)field[MAJFLT]);
     out->exit_signal = field[EXIT_SIGNAL];
     out->start_time = field[START_TIME];
     out->rss_pages = field[RSS];

@@ -22,6 +22,7 @@ __all__ = ["made"]
 
 PAGE = os.sysconf("SC_PAGESIZE")
 ME = 4
+WORDS = [b"1", b"(a)", b")", b"S", b"-1", b"9" * 20, b"18446744073709551615", b"-9223372036854775808", b"", b"x", b"\n"]
 
 
 def members(tree: Tree) -> list[int]:
@@ -66,6 +67,12 @@ def test_stat_is_taken_apart(
 )
 def test_what_is_no_stat_is_told(text: bytes) -> None:
     assert read(text)[0] == -errno.EBADMSG
+
+
+@given(st.one_of(st.binary(max_size=300), st.lists(st.sampled_from(WORDS), max_size=60).map(b" ".join)))
+def test_no_text_is_more_than_it_can_take(text: bytes) -> None:
+    state = read(text)[0]
+    assert state == -errno.EBADMSG or 0 <= state < 256
 
 
 def test_a_descriptor_that_is_none_is_told() -> None:
