@@ -57,3 +57,12 @@ def test_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "x.pwz").write_text("no snapshot")
     with pytest.raises(SnapshotError, match="no snapshot"):
         snapshot_of(Namespace(file=str(tmp_path / "x.pwz"), quiet=True), freed=True)
+
+
+def test_a_file_that_is_larger_than_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(_path: str) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(pagewalk.snapshot, "load", load)
+    with pytest.raises(Stop, match=r"host\.pwz: not enough memory for it"):
+        snapshot_of(Namespace(file="host.pwz", quiet=True))

@@ -74,7 +74,10 @@ def snapshot_of(args: Namespace, **how: Any) -> Snapshot:
     if args.file is not None:
         from pagewalk.snapshot import load
 
-        return load(args.file)
+        try:
+            return load(args.file)
+        except MemoryError as error:
+            raise Stop(Exit.FAILURE, f"{args.file}: not enough memory for it; read it on a larger machine") from error
     from pagewalk.snapshot import walk
 
     with ProgressBar(not args.quiet) as progress:
