@@ -40,7 +40,12 @@ def test_threads_of_the_environment_do_not_refuse_a_file(monkeypatch: pytest.Mon
 
 def test_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(pagewalk.snapshot, "walk", lambda **how: asked.append(how) or FakeSnapshot())
+
+    def walk(**how: Any) -> FakeSnapshot:
+        asked.append(how)
+        return FakeSnapshot()
+
+    monkeypatch.setattr(pagewalk.snapshot, "walk", walk)
     snapshot_of(Namespace(file=None, quiet=True), freed=True)
     snapshot_of(Namespace(file=None, quiet=True, threads=None))
     snapshot_of(Namespace(file=None, quiet=True, threads=3), mappings=True)

@@ -113,16 +113,17 @@ class TestSize:
     def test_what_is_packed_to_nothing_is_not_taken_for_a_bomb(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(archive, "FLOOR", 1000)
-        made = {"a": np.zeros(1 << 20, np.int64), "b": np.zeros(100_000, np.int64), "c": np.arange(10)}
-        size = write_archive(str(tmp_path / "x"), {}, made)
-        assert size < 300_000
-        assert {name: len(array) for name, array in read_archive(str(tmp_path / "x"))[1].items()} == {
-            name: len(array) for name, array in made.items()
-        }
-        monkeypatch.setattr(archive, "RATIO", 20)
-        write_archive(str(tmp_path / "y"), {}, made)
-        read_archive(str(tmp_path / "y"))
+        noise = np.random.default_rng(1).integers(0, 1 << 62, 8000)
+        size, made = 0, {"a": np.zeros(1 << 20, np.int64), "b": np.zeros(100_000, np.int64), "noise": noise}
+        for floor, ratio in ((1000, 256), (1000, 60), (0, 30), (0, 10), (1 << 24, 256)):
+            monkeypatch.setattr(archive, "FLOOR", floor)
+            monkeypatch.setattr(archive, "RATIO", ratio)
+            size = write_archive(str(tmp_path / "x"), {}, made, force=True)
+            assert size == (tmp_path / "x").stat().st_size
+            read = read_archive(str(tmp_path / "x"))[1]
+            assert all((read[name] == array).all() for name, array in made.items())
+        # Where there is no need, all is packed.
+        assert size < noise.nbytes + 4000
 
 
 class TestDamage:

@@ -87,25 +87,24 @@ def write_archive(path: str, meta: Mapping[str, Any], arrays: _Arrays, force: bo
         raise SnapshotError(f"{path}: the facts beside the arrays take {len(text)} bytes, more than {MAX_META}")
     unpacked = sum(one.nbytes for one, _ in kept.values())
     with new_file(path, force, how) as out:
-        size = _write_members(out, text, kept)
+        size, gains = _write_members(out, text, kept)
         if (missing := (unpacked - FLOOR) // RATIO + 1 - size) > 0:
             # Columns so alike that nothing is left of them packed: what is read must not look like a zip bomb.
-            size = _write_members(out, text, kept, _loose(kept, missing))
+            size, _ = _write_members(out, text, kept, _loose(gains, missing))
     return size
 
 
-def _loose(kept: Mapping[str, tuple[Kept, NDArray[Any]]], missing: int) -> set[str]:
-    """Choose arrays that are not packed, so that the file gets at least so many bytes larger."""
-    sizes = {name: one.stored_nbytes for name, (one, _) in kept.items()}
-    loose: set[str] = set()
-    # A packed array is so much smaller that it hardly counts, and twice as much is missing at most.
-    missing *= 2
-    while missing > 0 and len(loose) < len(sizes):
-        rest = [name for name in sizes if name not in loose]
-        enough = [name for name in rest if sizes[name] >= missing]
-        chosen = min(enough, key=sizes.__getitem__) if enough else max(rest, key=sizes.__getitem__)
+def _loose(gains: Mapping[str, int], missing: int) -> set[str]:
+    """Choose arrays to be left as they are, so that the file gets at least so many bytes larger.
+
+    Each array comes with what packing it has saved. All of them together are enough: a number takes a byte or more.
+    """
+    rest, loose = dict(gains), set[str]()
+    while missing > 0 and rest:
+        enough = [name for name, gain in rest.items() if gain >= missing]
+        chosen = min(enough, key=rest.__getitem__) if enough else max(rest, key=rest.__getitem__)
+        missing -= rest.pop(chosen)
         loose.add(chosen)
-        missing -= sizes[chosen]
     return loose
 
 
@@ -119,7 +118,9 @@ def _write_members(
     meta: bytes,
     kept: Mapping[str, tuple[Kept, NDArray[Any]]],
     loose: Container[str] = (),
-) -> int:
+) -> tuple[int, dict[str, int]]:
+    """Write the whole archive; return its size, and how much smaller packing has made each array."""
+    gains = {}
     out.seek(0)
     out.truncate()
     try:
@@ -133,6 +134,7 @@ def _write_members(
                 with archive.open(info, "w") as member:
                     member.write(_npy_header(one))
                     member.write(stored.data)
+                gains[name] = info.file_size - info.compress_size
             archive.comment = bytes(SEAL_LENGTH)
     except (zipfile.LargeZipFile, RuntimeError) as error:
         # A column or a file beyond 2 GiB; or a Python that was built without lzma.
@@ -141,7 +143,7 @@ def _write_members(
     digest = _digest(out, end)
     out.seek(end)
     out.write(f"{SCHEMA} sha256:{digest}".encode())
-    return out.tell()
+    return out.tell(), gains
 
 
 def _digest(file: IO[bytes], length: int) -> str:
