@@ -44,7 +44,7 @@ on. Each frame of the tree counts once: rss is its distinct frames, uss those
 that nobody else maps. Orphans of the tree stay in it. It ends with the command;
 what outlives that is named.
 
-The kernel's counters are read every 10 ms or so, and a walk is taken when they
+The kernel's counters are read every 10 to 20 ms, and a walk is taken when they
 tell of a new peak, and every 0.1 to 10 s. What lasts for less than a walk takes
 (0.1 s of CPU time a GiB) may be missed; the report says when that may be so.
 """
