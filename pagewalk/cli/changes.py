@@ -120,7 +120,7 @@ CHANGES = {
         whole_ram=True,
     ),
     "mapping": ChangeView(
-        what="the parts of each address space, the same by process, address and file",
+        what="parts of address spaces, by process, address and file",
         module="mapping",
         ask=lambda difference, asked: difference.mappings(asked.select),
         shown=f"state pid start end perms pss pss_new {FIGURES} vss name",
@@ -153,7 +153,7 @@ CHANGES = {
         whole_ram=True,
     ),
     "unshared": ChangeView(
-        what="mappings with pages that several owned and one owns now: copy-on-write",
+        what="mappings with pages that one owns now, where several did",
         module="unshared",
         ask=lambda difference, asked: difference.unshared(asked.select),
         shown=f"pid comm bytes {PAGES} perms start end name",

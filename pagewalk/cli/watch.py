@@ -30,7 +30,7 @@ EXAMPLES = """\
 pagewalk watch: what memory a set of running processes has, at its peak and last
 
 examples:
-  sudo pagewalk watch --tree 1234          a process with all that descend from it
+  sudo pagewalk watch --tree 1234          a process and all below it
   sudo pagewalk watch -P '^postgres$' --duration 60
                                            every process of a program, a minute
   sudo pagewalk watch -c /system.slice/web.service -f csv --interval 10
