@@ -42,7 +42,7 @@ examples:
   sudo pagewalk who --file /lib/libc.so.6 who has the pages of a file, who pays
   sudo pagewalk --by charge               which cgroup pays for what others use
   sudo pagewalk -f json -o memory.json    the summary for another program
-  sudo pagewalk freed --tree 1234         what ending all of a service would free
+  sudo pagewalk freed --tree 1234         what the end of a service would free
   sudo pagewalk run -- make -j8           what a command's whole tree needed
   sudo pagewalk snapshot -o host.pwz      all of it into a file, for later
   pagewalk report host.pwz --by process   any view of a file, without root
