@@ -218,10 +218,14 @@ def test_no_leak(name: str) -> None:
     reader, table, rounds = LEAKY[name]
     for _ in range(rounds // 5):
         reader(table)
-    gc.collect()
-    before = resident()
-    for _ in range(rounds):
-        reader(table)
-    gc.collect()
-    # If each round left behind what it was handed, this would be twice as much at the least.
-    assert resident() - before < 4 << 20
+    grown = []
+    for _ in range(3):
+        gc.collect()
+        before = resident()
+        for _ in range(rounds):
+            reader(table)
+        gc.collect()
+        grown.append(resident() - before)
+    # If each round left behind what it was handed, every turn would take twice as much at the least; a reader's own
+    # allocator may grow once.
+    assert min(grown) < 4 << 20
