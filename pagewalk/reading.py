@@ -361,11 +361,14 @@ class Reader:
     ) -> None:
         """Read all chunks; fold each at once when it is this address space's turn, else a few later."""
         starts, stops = opened.vmas.ranges(self._page_size, BRIDGE)
+        within = opened.vmas.start // np.uint64(self._page_size), opened.vmas.end // np.uint64(self._page_size)
         cost = ReadCost()
         waiting: list[NDArray[np.uint64]] = []
         error: OSError | None = None
         try:
-            for used, segments in read_chunks(opened.pagemap, starts, stops, buffers, cost, self._page_size):
+            for used, segments in read_chunks(
+                opened.pagemap, starts, stops, buffers, cost, self._page_size, within=within
+            ):
                 if collector is not None:
                     collector.add(buffers, used, segments)
                 if turns.now != number and len(waiting) < AHEAD:

@@ -252,3 +252,37 @@ def compress(
                 runs += 1
             at += seg_len[s]
     return runs
+
+
+def clear_outside(
+    uint64_t[::1] entries not None,
+    const uint64_t[::1] seg_page not None,
+    const uint32_t[::1] seg_len not None,
+    Py_ssize_t segments,
+    const uint64_t[::1] starts not None,
+    const uint64_t[::1] stops not None,
+    uint64_t bits,
+):
+    """Clear these bits of the entries whose page is in none of the ranges; both ranges and segments ascend."""
+    cdef Py_ssize_t s, at = 0, r = 0, ranges = starts.shape[0]
+    cdef uint64_t page, stop, until, i, total = 0
+    if segments > seg_page.shape[0] or segments > seg_len.shape[0] or stops.shape[0] != ranges:
+        raise ValueError("fewer segments than said, or starts and stops differ in length")
+    for s in range(segments):
+        total += seg_len[s]
+    if total > <uint64_t>entries.shape[0]:
+        raise ValueError("the segments are longer than the entries")
+    with nogil:
+        for s in range(segments):
+            page, stop = seg_page[s], seg_page[s] + seg_len[s]
+            while page < stop:
+                while r < ranges and stops[r] <= page:
+                    r += 1
+                if r < ranges and starts[r] <= page:        # inside: go on behind the range
+                    until = stops[r] if stops[r] < stop else stop
+                else:
+                    until = starts[r] if r < ranges and starts[r] < stop else stop
+                    for i in range(page, until):
+                        entries[at + <Py_ssize_t>(i - seg_page[s])] &= ~bits
+                page = until
+            at += seg_len[s]

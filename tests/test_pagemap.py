@@ -323,6 +323,53 @@ def test_only_runs_with_a_page_that_is_wanted_are_kept(
     ]
 
 
+# What lies between VMAs
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(1, 6)), max_size=5),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(1, 7)), max_size=4),
+    st.sampled_from([2**64 - 1, int(PM.MMAP_EXCLUSIVE)]),
+)
+def test_bits_are_cleared_outside_of_the_ranges(
+    vmas: list[tuple[int, int]], stretches: list[tuple[int, int]], bits: int
+) -> None:
+    """Gaps and lengths of both: against a set of pages."""
+
+    def placed(parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        out, at = [], 3
+        for gap, length in parts:
+            out.append((at + gap, length))
+            at += gap + length
+        return out
+
+    inside = {page for start, length in placed(vmas) for page in range(start, start + length)}
+    pages = [page for start, length in placed(stretches) for page in range(start, start + length)]
+    words = [PM.PRESENT | PM.MMAP_EXCLUSIVE | page for page in pages]
+    entries = np.array([*words, 77], np.uint64)  # what is behind the segments is not looked at
+    seg_page, seg_len = (
+        np.array([part[k] for part in placed(stretches)], kind) for k, kind in enumerate((np.uint64, np.uint32))
+    )
+    starts, stops = (np.array([start + k * length for start, length in placed(vmas)], np.uint64) for k in range(2))
+    native.clear_outside(entries, seg_page, seg_len, len(stretches), starts, stops, bits)
+    assert entries.tolist() == [
+        *(word if page in inside else word & ~bits for page, word in zip(pages, words, strict=True)),
+        77,
+    ]
+
+
+def test_a_mapping_that_came_after_maps_was_read_is_nobodys() -> None:
+    """Gaps are read too where that is cheaper than another read: what is there is in no line of maps."""
+    words = {page: PM.PRESENT | 100 + page for page in range(8)}
+    ranges = np.array([0], np.uint64), np.array([8], np.uint64)
+    within = np.array([0, 5], np.uint64), np.array([2, 7], np.uint64)
+    with pagemap(words, 8) as fd:
+        buffers = Buffers(8)
+        (told,) = read_chunks(fd, *ranges, buffers, ReadCost(), PAGE, within=within)
+    assert told == (8, 1)
+    assert np.flatnonzero(buffers.entries).tolist() == [0, 1, 5, 6]
+
+
 # The native module, given what it must refuse
 
 
@@ -336,6 +383,8 @@ def test_arrays_of_another_kind_are_refused() -> None:
     refuses_spoiled(native.Reader, arguments, written=[1, 2, 3, 4, 5])
     arguments = [two_of(u8), two_of(u8), two_of(u4), 1, two_of(u8), two_of(u8), two_of(u4)]
     refuses_spoiled(native.compress, arguments, written=[4, 5, 6])
+    arguments = [two_of(u8), two_of(u8), two_of(u4), 1, two_of(u8), two_of(u8), 1]
+    refuses_spoiled(native.clear_outside, arguments, written=[0])
 
 
 @pytest.mark.parametrize(

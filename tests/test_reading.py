@@ -280,11 +280,11 @@ def test_a_read_that_fails_half_way(made: Injecting, monkeypatch: pytest.MonkeyP
     """With an error that does not mean that the process went."""
     chunks, opened = read_chunks, iter(range(9))
 
-    def broken(*arguments: Any) -> Iterator[tuple[int, int]]:
+    def broken(*arguments: Any, **options: Any) -> Iterator[tuple[int, int]]:
         if next(opened) != 2:
-            yield from chunks(*arguments)
+            yield from chunks(*arguments, **options)
             return
-        yield next(chunks(*arguments))
+        yield next(chunks(*arguments, **options))
         raise OSError(errno.EIO, os.strerror(errno.EIO), "pagemap")
 
     monkeypatch.setattr(reading, "read_chunks", broken)

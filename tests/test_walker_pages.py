@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from fakeproc import FakeProcFS
-from model import Present
+from model import PAGE, Frame, Kind, Machine, Present, Process, Space, Vma
 from pagewalk.abi import KPF
 from pagewalk.facts import Facts
 from pagewalk.plan import Plan
+from pagewalk.snapshot import Snapshot, load
 from pagewalk.walker import walk_machine
 from smallhost import FRAMES, HOST, host
 
@@ -110,3 +111,25 @@ def test_descriptors_that_may_not_be_listed_are_a_gap() -> None:
     with host() as made:
         facts = walk(Hidden(HOST, Path(made.root)), held=True)
     assert {gap.pid for gap in facts.gaps if gap.what == "open files"} == {10, 11, 12, 20}
+
+
+def test_a_mapping_that_appears_between_two_others_is_left_out(tmp_path: Path) -> None:
+    """After maps was read, before pagemap was: its pages are those of no VMA, and no figure has them."""
+    frames = {pfn: Frame(pfn, Kind.ANON) for pfn in range(10, 20)}
+    vmas = (
+        Vma(0x400, 2, entries={0: Present(10), 1: Present(11)}),
+        Vma(0x406, 2, name=b"[heap]", entries={0: Present(12)}),
+    )
+    machine = Machine(frames, (Space(vmas),), (Process(10, 0),), limit=64)
+    with host(machine) as procfs:
+        with open(f"{procfs.root}/10/pagemap", "r+b") as pagemap:
+            for page, pfn in ((0x402, 13), (0x403, 14), (0x405, 15)):
+                pagemap.seek(8 * page)
+                pagemap.write((1 << 63 | pfn).to_bytes(8, "little"))
+        facts = walk(procfs, mappings=True, held=True)
+    assert {page[2:] for page in kept_pages(facts)} == {(0x400, 10), (0x401, 11), (0x406, 12)}
+    assert facts.mapped_frames == 3
+    snapshot = Snapshot(facts)
+    assert snapshot.mappings()["rss"].tolist() == [2 * PAGE, PAGE]
+    snapshot.save(str(tmp_path / "a.pwz"))
+    assert load(str(tmp_path / "a.pwz")).mappings().to_dicts() == snapshot.mappings().to_dicts()

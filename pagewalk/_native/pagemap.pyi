@@ -34,3 +34,12 @@ def compress(
     word: NDArray[np.uint64],
     length: NDArray[np.uint32],
 ) -> int: ...
+def clear_outside(
+    entries: NDArray[np.uint64],
+    seg_page: NDArray[np.uint64],
+    seg_len: NDArray[np.uint32],
+    segments: int,
+    starts: NDArray[np.uint64],
+    stops: NDArray[np.uint64],
+    bits: int,
+) -> None: ...
