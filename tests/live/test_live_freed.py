@@ -18,7 +18,8 @@ from workloads import MADV_PAGEOUT, MAP_ANONYMOUS, MAP_SHARED, PAGE, Agent, Regi
 MIB = 1 << 20
 REAL = ProcFS()
 # Elsewhere on the machine memory is taken and freed all the time: a try is of little use while much of it is.
-TRIES = 6
+TRIES = 8
+measured = pytest.mark.unsanitized("what is freed is measured on the whole machine, on which more is at work then")
 
 
 def free_now() -> int:
@@ -59,6 +60,7 @@ def expect_freed(
     raise AssertionError(f"foretold and freed differ by {[f'{d:.1%}' for d in differences]}")
 
 
+@measured
 def test_an_anonymous_prefork_tree(stage: Stage) -> None:
     """Shared pages once, copies each, and the page tables of all."""
 
@@ -85,6 +87,7 @@ def memfd_pair(stage: Stage) -> tuple[Agent, Agent, Region]:
     return first, second, memory
 
 
+@measured
 def test_a_memfd_pair(stage: Stage) -> None:
     def make() -> tuple[Sequence[Agent], int]:
         first, second, _ = memfd_pair(stage)
@@ -129,6 +132,7 @@ def test_shared_memory_that_nobody_maps_is_told_apart(stage: Stage, look: Look) 
     assert (row["shmem"], row["unmapped"]) == (4 * MIB, 4 * MIB)
 
 
+@measured
 def test_a_tmpfs_file(stage: Stage, look: Look) -> None:
     """With a name it stays; without one it goes with its last holder."""
     path = Path(f"/dev/shm/pagewalk-test-{os.getpid()}")
@@ -189,6 +193,7 @@ def test_a_segment(stage: Stage, look: Look, removed: bool) -> None:
             agent.call("shmctl", segment, 0, 0)
 
 
+@measured
 def test_swapped_memory(stage: Stage, swap: object) -> None:
     def make() -> tuple[Sequence[Agent], int]:
         agent = stage.start()
