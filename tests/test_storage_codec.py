@@ -173,7 +173,7 @@ def test_no_facts(facts: object, tmp_path: Path) -> None:
     texts: dict[str, np.ndarray[Any, Any]] = {"texts": np.zeros(0, np.uint8), "texts.ends": np.zeros(0, np.int64)}
     meta = {**forged.meta_of(texts), "facts": facts}
     path = forged.forge_arrays(tmp_path / "x.pwz", texts, meta)
-    with pytest.raises(SnapshotError, match="have not the fields"):
+    with pytest.raises(SnapshotError, match="not the fields"):
         load_facts(str(path))
 
 

@@ -202,3 +202,37 @@ class Mapped:
 @dataclass(frozen=True)
 class Tabled:
     table: Table
+
+
+@dataclass(frozen=True)
+class Before:
+    number: int
+    leaf: Leaf
+
+
+@dataclass(frozen=True)
+class Grown:
+    """The same once fields were added, each with what stands for *not known*."""
+
+    number: int
+    leaf: Leaf
+    names: tuple[str, ...] = ()
+    found: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def test_a_field_that_came_later_has_its_default() -> None:
+    before = Before(5, Leaf(1, "a", None, True, {"b": 2}))
+    assert join(Grown, *shred(before)) == Grown(5, before.leaf)
+    now = Grown(5, before.leaf, ("x",), 3, {"y": 4})
+    assert join(Grown, *shred(now)) == now
+    # A file that is newer than its version says has what nobody here knows.
+    with pytest.raises(SnapshotError, match="not the fields"):
+        join(Before, *shred(now))
+
+
+def test_a_field_without_a_default_must_be_there() -> None:
+    tree, arrays = shred(Before(5, Leaf(1, "a", None, True, {})))
+    for lacking in ({"leaf": tree["leaf"]}, {"number": 5, "leaf": {"number": 1}}, {}, [], None):
+        with pytest.raises(SnapshotError, match="not the fields"):
+            join(Before, lacking, arrays)

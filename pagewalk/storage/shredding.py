@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from itertools import accumulate, chain, pairwise
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -60,6 +60,20 @@ def _fields(kind: type) -> dict[str, Any]:
     """Return the fields that make a dataclass, with their types."""
     hints = get_type_hints(kind)
     return {one.name: hints[one.name] for one in fields(kind) if one.init}
+
+
+def _fields_said(kind: type, said: Mapping[str, object], name: str) -> dict[str, Any]:
+    """Return the fields that a file has of a dataclass.
+
+    One that was written before a field came to be lacks it: that field has a default, which says that it is not known.
+    """
+    inside = _fields(kind)
+    needed = {
+        one.name for one in fields(kind) if one.init and one.default is MISSING and one.default_factory is MISSING
+    }
+    if not needed <= said.keys() <= inside.keys():
+        raise SnapshotError(f"{name}: not the fields that should be there")
+    return {one: hint for one, hint in inside.items() if one in said}
 
 
 def _items(hint: Any) -> tuple[type, tuple[Any, ...]]:
@@ -232,10 +246,8 @@ class _Joiner:
         if hint is Table:
             return self.table(said, name)
         if _is_record(hint):
-            inside = _fields(hint)
             said = _fitting(said, dict, name)
-            if said.keys() != inside.keys():
-                raise SnapshotError(f"{name} has not the fields that it should have")
+            inside = _fields_said(hint, said, name)
             return hint(**{one: self.one(said[one], kind, f"{name}.{one}") for one, kind in inside.items()})
         length = _fitting(said, int, name)
         if not 0 <= length <= MOST:
@@ -352,9 +364,9 @@ def join(kind: type[_Made], tree: object, arrays: Mapping[str, _Array]) -> _Made
         The tree and the arrays do not fit the dataclass and each other.
     """
     joiner = _Joiner(arrays)
-    inside = _fields(kind)
-    if not isinstance(tree, dict) or tree.keys() != inside.keys():
-        raise SnapshotError("the facts have not the fields that they should have")
+    if not isinstance(tree, dict):
+        raise SnapshotError("the facts: not the fields that should be there")
+    inside = _fields_said(kind, tree, "the facts")
     made = kind(**{name: joiner.one(tree[name], hint, name) for name, hint in inside.items()})
     if joiner.arrays:
         raise SnapshotError(f"the array {next(iter(joiner.arrays))!r} belongs to nothing")
