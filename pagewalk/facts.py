@@ -90,6 +90,10 @@ class Facts:
         Files without a name and who holds them; present if the walk was asked what would be freed.
     memcg_paths : mapping of int to str
         Path of each cgroup by its inode, as far as the walk was asked for them.
+    unasked : tuple of str
+        Columns that the walk was not asked for, and knows nothing of.
+    spared_frames : int
+        Frames of which no word of the kpage files was read, since pagemap tells all that was asked.
     """
 
     host: dict[str, Any]
@@ -109,6 +113,8 @@ class Facts:
     frames: FrameRuns | None = None
     objects: ObjectFacts | None = None
     memcg_paths: Mapping[int, str] = field(default_factory=dict)
+    unasked: tuple[str, ...] = ()
+    spared_frames: int = 0
 
     @cached_property
     def by_space(self) -> Labelled:
@@ -254,6 +260,7 @@ class Facts:
             "hidden_frames": total(counted & (table.hidden > 0)),
             "hidden_mappings": int((frames * table.hidden)[counted].sum()),
             "hidden_pss": self.hidden_pss,
+            "spared_frames": self.spared_frames,
             "drifted_frames": total(counted & (table.mapcount < table.seen)),
             "uncounted_frames": total(table.in_rss & (table.mapcount < 0)),
             "hugetlb_frames": total((table.kind == HUGETLB) & (table.owners > 0)),

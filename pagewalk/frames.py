@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pagewalk._native import frames as native
 from pagewalk._native.procfs import read_words
+from pagewalk.abi import KPF
 from pagewalk.procfs import ProcFS
 from pagewalk.threads import run_in_threads
 
@@ -20,6 +21,8 @@ __all__ = ["FrameFiles", "FrameRows", "Span", "read_frames", "words_of"]
 BLOCK = 65536
 # Unwanted frames that are read too: one pread costs about as much as four entries.
 BRIDGE = 4
+# Frames of a huge page that one PMD maps.
+HUGE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class FrameRows:
         Frames of which the files said nothing.
     words : int
         Words read of the three files.
+    spared : int
+        Frames among these that were not read, since pagemap tells that they are anonymous and mapped once.
     """
 
     set: NDArray[np.uint32]
@@ -73,6 +78,7 @@ class FrameRows:
     row_of: NDArray[np.uint32]
     missing: int
     words: int
+    spared: int = 0
 
 
 class FrameFiles:
@@ -146,8 +152,17 @@ class _Interning:
 class _Shard:
     """What one thread has counted."""
 
-    def __init__(self, files: FrameFiles, owner: NDArray[np.uint32], row_of: NDArray[np.uint32], memcgs: bool) -> None:
+    def __init__(
+        self,
+        files: FrameFiles,
+        owner: NDArray[np.uint32],
+        row_of: NDArray[np.uint32],
+        memcgs: bool,
+        spared: NDArray[np.uint32] | None,
+    ) -> None:
         self._files = files
+        self._spared = spared
+        self._wanted = np.zeros(BLOCK if spared is not None else 0, np.uint32)
         self._cgroup = files.cgroup if memcgs else -1
         self._owner = owner
         self._row_of = row_of
@@ -163,6 +178,10 @@ class _Shard:
         owner = self._owner[block.start : block.stop]
         if not block.unowned and not owner.any():
             return
+        if self._spared is not None:
+            owner = self._without_spared(block, owner, self._spared)
+            if not owner.any():
+                return
         mapcount, flags, memcg = self._buffers
         self.missing += self._fill(self._files.count, block, owner, mapcount)
         self._fill(self._files.flags, block, owner, flags)
@@ -183,6 +202,25 @@ class _Shard:
             if len(self._frames) < len(self._rows.keys):
                 room = np.zeros(len(self._rows.keys) - len(self._frames), np.int64)
                 self._frames = np.concatenate((self._frames, room))
+
+    def _without_spared(self, block: Span, owner: NDArray[np.uint32], spared: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """Return the owners of the frames to read.
+
+        Bit 56 is told of the first page of a huge page for all of it where a PMD maps it (fs/proc/task_mmu.c:
+        pagemap_pmd_range): its other pages may have owners more. So frames that may be one are looked at.
+        """
+        wanted = np.take(spared, owner, out=self._wanted[: len(owner)])
+        heads = np.arange(-block.start % HUGE, len(owner) - HUGE + 1, HUGE)
+        heads = heads[(wanted[heads] == 0) & (owner[heads] != 0) & (owner[heads] == owner[heads + HUGE - 1])]
+        if not len(heads):
+            return wanted
+        asked, flags = np.zeros(len(owner), np.uint32), self._buffers[1]
+        asked[heads] = 1
+        words, _, _ = native.read_wanted(self._files.flags, block.start, asked, flags, 0)
+        self.read += words
+        for head in heads[(flags[heads] & np.uint64(KPF.COMPOUND_HEAD)) != 0].tolist():
+            wanted[head : head + HUGE] = owner[head : head + HUGE]
+        return wanted
 
     def _fill(self, fd: int, block: Span, owner: NDArray[np.uint32], out: NDArray[np.uint64]) -> int:
         """Read the words of a block into ``out``; returns how many there are not."""
@@ -211,6 +249,7 @@ def read_frames(
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
     memcgs: bool = True,
+    spared: NDArray[np.uint32] | None = None,
 ) -> FrameRows:
     """Read the kpage files where frames are asked for, and count alike frames.
 
@@ -230,6 +269,9 @@ def read_frames(
         Called with the frames gone through and their number; from any thread.
     memcgs : bool
         Whether kpagecgroup is read: a quarter of the time. Without it every memcg is 0.
+    spared : ndarray of uint32, optional
+        For each owner set 0 if its frames need not be read, else the set itself. Huge pages of such sets are read all
+        the same.
 
     Returns
     -------
@@ -242,7 +284,7 @@ def read_frames(
         for span in (spans if spans is not None else [Span(0, len(owner))])
         for base in range(span.start, span.stop, BLOCK)
     ]
-    shards = [_Shard(files, owner, row_of, memcgs) for _ in range(max(1, min(threads, len(blocks))))]
+    shards = [_Shard(files, owner, row_of, memcgs, spared) for _ in range(max(1, min(threads, len(blocks))))]
     todo, done = iter(blocks), 0
 
     def work(number: int) -> None:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pagewalk._native import ownership as native
 from pagewalk.abi import PFRAME_MASK, PM, SWAP_OFFSET_SHIFT, SWAP_TYPE_MASK
 
-__all__ = ["ROOT_FILE", "DeviceFrames", "OwnerSets", "Ownership", "Strangers"]
+__all__ = ["ROOT_FILE", "ROOT_SOLE", "DeviceFrames", "OwnerSets", "Ownership", "Strangers"]
 
-ROOT_FILE = native.ROOT_FILE
+ROOT_FILE, ROOT_SOLE = native.ROOT_FILE, native.ROOT_SOLE
 
 # Tags of the tables of owners: that of the frames, swap type t has t + 1, device memory the last two.
 _FRAMES = 0
@@ -117,9 +117,11 @@ class Ownership:
     ----------
     n_frames : int
         Frames that the kpage files report; those beyond are device memory.
+    tell_sole : bool
+        Keep apart the frames that pagemap says one page table entry maps (bit 56): `sole_sets`.
     """
 
-    def __init__(self, n_frames: int) -> None:
+    def __init__(self, n_frames: int, tell_sole: bool = False) -> None:
         self.owner: NDArray[np.uint32] = np.zeros(n_frames, np.uint32)
         self.swap: dict[int, NDArray[np.uint32]] = {}
         self.device = {_DEVICE_FILE: np.zeros(0, np.uint32), _DEVICE_ANON: np.zeros(0, np.uint32)}
@@ -131,7 +133,7 @@ class Ownership:
         self._times = np.zeros(room, np.uint32)
         self._successor = np.zeros(room, np.uint32)
         self._frames = np.zeros(room, np.int64)
-        self._fold = native.Fold(native.FIRST_SET)
+        self._fold = native.Fold(native.FIRST_SET, tell_sole)
         self._fold.use_sets(self._parent, self._space, self._successor, self._frames)
         self._keys: NDArray[np.uint64] = np.zeros((0, 3), np.uint64)
         self._counts: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -203,10 +205,19 @@ class Ownership:
         return OwnerSets(parent, self._space[:n].copy(), times)
 
     def roots(self) -> NDArray[np.uint32]:
-        """Return how each set's frames were first seen: ROOT_FILE where pagemap's bit 61 was set."""
+        """Return how each set's frames were first seen.
+
+        ROOT_FILE where pagemap's bit 61 was set, ROOT_SOLE where only bit 56 was, and that was to be told.
+        """
         root = np.empty(self._fold.n_sets, np.uint32)
         native.roots(self._parent[: self._fold.n_sets], root)
         return root
+
+    def sole_sets(self) -> NDArray[np.bool_]:
+        """Say of which sets pagemap told that each frame is mapped once: by the one owner that the set has."""
+        n = self._fold.n_sets
+        sole: NDArray[np.bool_] = (self._parent[:n] == ROOT_SOLE) & (self._times[:n] <= 1)
+        return sole
 
     def device_frames(self) -> DeviceFrames:
         """Return the frames beyond those of the kpage files, one a row."""

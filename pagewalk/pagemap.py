@@ -30,6 +30,8 @@ CHUNK = 32768
 # Gaps between VMAs that are read too, in pages: one pread costs as much as some 256 empty entries.
 BRIDGE = 256
 ALL_BITS = 2**64 - 1
+# Starts and stops of stretches of pages.
+Ranges = tuple[NDArray[np.uint64], NDArray[np.uint64]]
 
 
 @dataclass(slots=True)
@@ -170,7 +172,8 @@ def read_chunks(
     cost: ReadCost,
     page_size: int,
     can_scan: bool = True,
-    within: tuple[NDArray[np.uint64], NDArray[np.uint64]] | None = None,
+    within: Ranges | None = None,
+    trusted: Ranges | None = None,
 ) -> Iterator[tuple[int, int]]:
     """Fill the buffers again and again with what a pagemap holds in these ranges.
 
@@ -188,9 +191,9 @@ def read_chunks(
         Bytes of a page.
     can_scan : bool
         Whether to try PAGEMAP_SCAN over sparse parts.
-    within : tuple of two ndarrays of uint64, optional
+    within, trusted : tuple of two ndarrays of uint64, optional
         Page numbers, ascending, where VMAs start and stop: what lies between is cleared. The gaps that are read too may
-        hold a VMA by now that was not there when maps was read.
+        hold a VMA by now that was not there when maps was read. Outside of the trusted ranges bit 56 is cleared.
 
     Yields
     ------
@@ -205,10 +208,11 @@ def read_chunks(
     reader = native.Reader(fd, starts, stops, buffers.entries, buffers.seg_page, buffers.seg_len, page_size, can_scan)
     try:
         while used := reader.next():
-            if within is not None:
-                native.clear_outside(
-                    buffers.entries, buffers.seg_page, buffers.seg_len, reader.segments, *within, ALL_BITS
-                )
+            for ranges, bits in ((within, ALL_BITS), (trusted, int(PM.MMAP_EXCLUSIVE))):
+                if ranges is not None:
+                    native.clear_outside(
+                        buffers.entries, buffers.seg_page, buffers.seg_len, reader.segments, *ranges, bits
+                    )
             yield used, reader.segments
     finally:
         cost.add(ReadCost(reader.words, reader.reads, reader.scans, reader.longest_ns))

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from pagewalk.pagemap import CHUNK
 
-__all__ = ["Plan"]
+__all__ = ["OF_FLAGS", "OF_PROCESSES", "Plan"]
+
+# Figures of anonymous memory that need its flags.
+OF_FLAGS = ("thp", "ksm", "shared_clean", "shared_dirty", "private_clean", "private_dirty")
+# What is said of processes beside their memory, each read from a file of its own.
+OF_PROCESSES = ("user", "uid", "cmdline", "cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Plan:
         Frames, ascending, to be read owned or not, and whose pages are to be kept.
     held : bool
         Look for nameless files and who holds them.
+    columns : frozenset of str or None
+        What views will be asked for; None is all. What none of these needs is not read.
     """
 
     pids: Collection[int] | None = None
@@ -51,6 +58,25 @@ class Plan:
     vm_flags: bool = False
     pfns: NDArray[np.uint64] | None = None
     held: bool = False
+    columns: frozenset[str] | None = None
+
+    def asks(self, *names: str) -> bool:
+        """Whether one of these columns is wanted."""
+        return self.columns is None or not self.columns.isdisjoint(names)
+
+    @property
+    def spares(self) -> bool:
+        """Whether frames that pagemap tells enough of need no word of the kpage files.
+
+        What a page of theirs is beyond anonymous, and whether it is dirty, only kpageflags says.
+        """
+        return not (self.asks(*OF_FLAGS) or self.everything or self.places or self.keeps_rows)
+
+    @property
+    def unasked(self) -> tuple[str, ...]:
+        """Columns of which this walk knows nothing."""
+        figures = OF_FLAGS if self.spares else ()
+        return (*figures, *(name for name in OF_PROCESSES if not self.asks(name)))
 
     @property
     def keeps_rows(self) -> bool:

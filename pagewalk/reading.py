@@ -19,7 +19,8 @@ from pagewalk.pagemap import BRIDGE, CHUNK, Buffers, PageRuns, ReadCost, RunColl
 from pagewalk.procfs import Process, ProcFS
 from pagewalk.smaps import SmapsVMA, parse_smaps, read_timed
 from pagewalk.threads import run_in_threads
-from pagewalk.vmas import VMAs, parse_maps
+from pagewalk.turns import Broken, Turns
+from pagewalk.vmas import VMAs, anonymous, parse_maps
 
 __all__ = ["Reader", "SpaceRead"]
 
@@ -27,6 +28,8 @@ __all__ = ["Reader", "SpaceRead"]
 TRIES = 3
 # Chunks that a thread may read ahead while address spaces before its own are not folded yet.
 AHEAD = 64
+# Columns that /proc/PID/status is read for.
+OF_STATUS = ("user", "uid", "freed")
 
 
 @dataclass(slots=True)
@@ -97,36 +100,6 @@ class _Opened:
     smaps: list[SmapsVMA] | None = None
 
 
-@dataclass(slots=True)
-class _Turns:
-    """Lets threads pass in order: number k once k - 1 is done."""
-
-    now: int = 0
-    broken: bool = False
-    changed: threading.Condition = field(default_factory=threading.Condition)
-
-    def wait(self, number: int) -> None:
-        with self.changed:
-            self.changed.wait_for(lambda: self.now == number or self.broken)
-            if self.broken:
-                raise _Broken
-
-    def done(self, number: int) -> None:
-        with self.changed:
-            self.changed.wait_for(lambda: self.now == number or self.broken)
-            self.now = number + 1
-            self.changed.notify_all()
-
-    def give_up(self) -> None:
-        with self.changed:
-            self.broken = True
-            self.changed.notify_all()
-
-
-class _Broken(Exception):
-    """Another thread failed: stop."""
-
-
 class Reader:
     """Reads address spaces and folds them into the ownership, in order, whatever the number of threads.
 
@@ -146,6 +119,10 @@ class Reader:
         Keep the pages of these frames, ascending, of every address space.
     held : bool
         Look for nameless files that processes hold, and keep the pages of those that are mapped.
+    columns : frozenset of str, optional
+        Read what these columns of processes need; by default what all need.
+    tell_sole : bool
+        Leave bit 56 of entries only where it can be believed: where no file is mapped.
     """
 
     def __init__(
@@ -157,10 +134,14 @@ class Reader:
         vm_flags: bool = False,
         pfns: NDArray[np.uint64] | None = None,
         held: bool = False,
+        columns: frozenset[str] | None = None,
+        tell_sole: bool = False,
     ) -> None:
         self._vm_flags = vm_flags
         self._pfns = np.zeros(0, np.uint64) if pfns is None else pfns
         self._held = held
+        self._columns = columns
+        self._tell_sole = tell_sole
         self._procfs = procfs
         self._ownership = ownership
         self._mappings = mappings
@@ -191,7 +172,7 @@ class Reader:
         progress : callable, optional
             Called with address spaces done, their number, and ``"processes"``.
         """
-        turns = _Turns()
+        turns = Turns()
         results: list[SpaceRead | None] = [None] * len(candidates)
         numbers = iter(range(len(candidates)))
 
@@ -203,13 +184,13 @@ class Reader:
                     turns.done(number)
                     if progress is not None:
                         progress(number + 1, len(candidates), "processes")
-            except _Broken:
+            except Broken:
                 return  # another thread has failed, and says why
 
         run_in_threads(work, max(1, min(threads, len(candidates))), turns.give_up)
         return [result for result in results if result is not None]
 
-    def _one(self, candidate: Candidate, number: int, turns: _Turns, buffers: Buffers) -> SpaceRead | None:
+    def _one(self, candidate: Candidate, number: int, turns: Turns, buffers: Buffers) -> SpaceRead | None:
         opened = self._open_any(candidate)
         if opened is None:
             return None
@@ -343,10 +324,14 @@ class Reader:
 
     def _describe(self, process: Process, opened: _Opened) -> None:
         """Read what is shown of a process beside its memory; what cannot be read stays unknown."""
+        columns = self._columns
         try:
-            opened.uid, opened.page_tables = self._procfs.status(process)
-            opened.cmdline = self._procfs.cmdline(process)
-            opened.cgroup = self._procfs.cgroup_of(process)
+            if columns is None or not columns.isdisjoint(OF_STATUS):
+                opened.uid, opened.page_tables = self._procfs.status(process)
+            if columns is None or "cmdline" in columns:
+                opened.cmdline = self._procfs.cmdline(process)
+            if columns is None or "cgroup" in columns:
+                opened.cgroup = self._procfs.cgroup_of(process)
         except (OSError, ParseError):
             return
 
@@ -355,19 +340,20 @@ class Reader:
         opened: _Opened,
         space: SpaceRead,
         number: int,
-        turns: _Turns,
+        turns: Turns,
         buffers: Buffers,
         collector: RunCollector | None,
     ) -> None:
         """Read all chunks; fold each at once when it is this address space's turn, else a few later."""
         starts, stops = opened.vmas.ranges(self._page_size, BRIDGE)
+        trusted = anonymous(opened.vmas, self._page_size) if self._tell_sole else None
         within = opened.vmas.start // np.uint64(self._page_size), opened.vmas.end // np.uint64(self._page_size)
         cost = ReadCost()
         waiting: list[NDArray[np.uint64]] = []
         error: OSError | None = None
         try:
             for used, segments in read_chunks(
-                opened.pagemap, starts, stops, buffers, cost, self._page_size, within=within
+                opened.pagemap, starts, stops, buffers, cost, self._page_size, within=within, trusted=trusted
             ):
                 if collector is not None:
                     collector.add(buffers, used, segments)

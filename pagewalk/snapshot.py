@@ -23,6 +23,7 @@ from pagewalk.questions.space import OfSpace
 from pagewalk.storage import codec
 from pagewalk.table import Table
 from pagewalk.views import gap
+from pagewalk.views.process import COLUMNS
 from pagewalk.walker import walk_machine
 
 __all__ = ["Snapshot", "load", "walk"]
@@ -85,6 +86,9 @@ class Snapshot(OfProcesses, OfMachine, OfSpace, OfFrames):
         PagewalkError
             A pid that was not read, a bad regular expression, an unknown user.
         """
+        for name, wishes in (("user", users), ("cgroup", cgroups)):
+            if wishes and name in self.facts.unasked:
+                raise PagewalkError(f"this walk was not asked for {name}; ask for it: walk(columns=[{name!r}, ...])")
         return groups.select(self.facts.spaces, pids, programs, users, cgroups, trees)
 
     def coverage(self) -> dict[str, int]:
@@ -173,6 +177,7 @@ def walk(
     vm_flags: bool = False,
     pfns: ArrayLike | None = None,
     freed: bool = False,
+    columns: Collection[str] | None = None,
 ) -> Snapshot:
     """Walk the machine: find the owners of every mapped page.
 
@@ -207,6 +212,10 @@ def walk(
         are mapped is kept. The order of their folios is looked for up to 1,000 of them.
     freed : bool
         Look for files without a name and who holds them, which `Snapshot.freed` and the column ``freed`` need.
+    columns : collection of str, optional
+        The columns that tables of processes will be asked for; by default all. What none of these needs is not read,
+        and unknown: without ``thp``, ``ksm``, ``*_clean`` and ``*_dirty`` no word of the kpage files is read of frames
+        that pagemap calls anonymous and mapped once, most of a heap. Of no effect where all of RAM is read.
 
     Returns
     -------
@@ -232,5 +241,8 @@ def walk(
         raise PagewalkError("pfns needs the pages of all processes: mappings is True or False then")
     source = procfs if procfs is not None else ProcFS(root, cgroup)
     asked = None if pfns is None else np.unique(np.asarray(pfns, np.uint64).reshape(-1))
-    plan = Plan(pids, cgroups, threads, mappings, chunk, frames == "all", nodes, vm_flags, asked, freed)
+    wanted = None if columns is None or frames == "all" else frozenset(columns)
+    if wanted is not None and (unknown := sorted(wanted - {*(column.name for column in COLUMNS), "freed"})):
+        raise PagewalkError(f"no column {unknown[0]!r}; there are {', '.join(column.name for column in COLUMNS)}")
+    plan = Plan(pids, cgroups, threads, mappings, chunk, frames == "all", nodes, vm_flags, asked, freed, wanted)
     return Snapshot(walk_machine(source, plan, progress))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pagewalk._native import vmas as native
 from pagewalk.errors import ParseError
 
-__all__ = ["VMAs", "parse_maps"]
+__all__ = ["VMAs", "anonymous", "parse_maps"]
 
 # Never memory of the process: vsyscall has no page table of its own, and the vvar pages are special PTEs (VM_PFNMAP,
 # from 7.3 VM_MIXEDMAP: lib/vdso/datastore.c:vdso_install_vvar_mapping) that no Rss counts.
@@ -110,6 +110,25 @@ class VMAs:
             np.ascontiguousarray(starts[np.concatenate(([True], apart))]),
             np.ascontiguousarray(stops[np.concatenate((apart, [True]))]),
         )
+
+
+def anonymous(vmas: VMAs, page_size: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return the ranges that no file is mapped in: no page there is of hugetlbfs, nor of a device.
+
+    Parameters
+    ----------
+    vmas : VMAs
+        All of an address space.
+    page_size : int
+        Bytes of a page.
+
+    Returns
+    -------
+    starts, stops : ndarray of uint64
+        Page numbers, ascending; stops are exclusive.
+    """
+    plain = vmas.inode == 0
+    return vmas.start[plain] // np.uint64(page_size), vmas.end[plain] // np.uint64(page_size)
 
 
 def parse_maps(text: bytes, path: str = "maps") -> VMAs:

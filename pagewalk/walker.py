@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from pagewalk.plan import Plan
 from pagewalk.probe import Probe, probe
 from pagewalk.procfs import Process, ProcessStat, ProcFS
 from pagewalk.reading import Reader, SpaceRead
+from pagewalk.sparing import to_read, with_spared
 from pagewalk.system import meminfo
 from pagewalk.tally import Tabulated, tabulate
 
@@ -87,13 +88,26 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -
         # Before the work is done: without these it would be for nothing.
         state_gaps: list[Gap] = []
         places = _places(procfs, plan, state_gaps)
-        ownership = Ownership(files.frames)
+        # Where a folio has but one count (CONFIG_NO_PAGE_MAPCOUNT) bit 56 speaks of all of it, and for no page surely.
+        if plan.spares and answers.mapcount == "folio-average":
+            plan = replace(plan, columns=None)
+        ownership = Ownership(files.frames, plan.spares)
         state = _State(
             procfs,
             plan,
             Listing(procfs, _wanted(procfs, plan)),
             ownership,
-            Reader(procfs, ownership, plan.mappings, plan.chunk, plan.vm_flags, plan.pfns, plan.held),
+            Reader(
+                procfs,
+                ownership,
+                plan.mappings,
+                plan.chunk,
+                plan.vm_flags,
+                plan.pfns,
+                plan.held,
+                plan.columns,
+                plan.spares,
+            ),
             gaps=state_gaps,
         )
         _read_all(state, progress)
@@ -181,7 +195,12 @@ def _read_frames(state: _State, files: FrameFiles, places: Places | None, progre
         spans = asked_cover(spans, folio_edges(plan.pfns) if len(plan.pfns) <= FEW_FRAMES else plan.pfns)
     work = files.frames if plan.everything else int(np.count_nonzero(state.ownership.owner))
     threads = _threads(plan, work, FRAMES_FOR_THREADS)
-    return read_frames(files, state.ownership.owner, spans, plan.keeps_rows, threads, told, plan.memcgs)
+    owner = state.ownership.owner
+    if not plan.spares:
+        return read_frames(files, owner, spans, plan.keeps_rows, threads, told, plan.memcgs)
+    sole = state.ownership.sole_sets()
+    rows = read_frames(files, owner, spans, False, threads, told, False, to_read(sole))
+    return with_spared(rows, sole, state.ownership.frames_per_set())
 
 
 def _forget_ended(state: _State, rows: FrameRows) -> None:
@@ -312,6 +331,8 @@ def _facts(
         pages=pages,
         frames=frames,
         objects=objects,
+        unasked=state.plan.unasked,
+        spared_frames=rows.spared,
         memcg_paths={} if cgroups is None else {inode: cgroup.path for inode, cgroup in cgroups.by_inode.items()},
     )
 

@@ -4,17 +4,18 @@ cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from pw cimport (
-    PW_MAX_SWAPFILES_LEAST, PW_PM_FILE, PW_PM_GUARD_REGION, PW_PM_PFRAME_MASK, PW_PM_PRESENT, PW_PM_SWAP,
-    PW_SWAP_TYPE_MASK, pw_fetch, pw_intern, pw_intern_key, pw_intern_rehash, pw_key,
+    PW_MAX_SWAPFILES_LEAST, PW_PM_FILE, PW_PM_GUARD_REGION, PW_PM_MMAP_EXCLUSIVE, PW_PM_PFRAME_MASK, PW_PM_PRESENT,
+    PW_PM_SWAP, PW_SWAP_TYPE_MASK, pw_fetch, pw_intern, pw_intern_key, pw_intern_rehash, pw_key,
 )
 
-NOBODY, ROOT_ANON, ROOT_FILE, ROOT_SWAP, FIRST_SET = range(5)
+NOBODY, ROOT_ANON, ROOT_FILE, ROOT_SWAP, ROOT_SOLE, FIRST_SET = range(6)
 
 cdef enum:
     C_NOBODY = 0
     C_ROOT_ANON = 1
     C_ROOT_FILE = 2
-    C_FIRST_SET = 4
+    C_ROOT_SOLE = 4
+    C_FIRST_SET = 5
     AHEAD = 16          # entries: what is fetched so far ahead is there when its turn comes
 
 
@@ -29,14 +30,16 @@ cdef class Fold:
     cdef uint64_t[:, ::1] keys
     cdef int64_t[::1] counts
     cdef pw_intern repeats
-    cdef uint32_t current, first
+    cdef uint32_t current, first, sole
     cdef Py_ssize_t sets
     cdef readonly Py_ssize_t n_swaps, n_others
 
-    def __init__(self, Py_ssize_t n_sets):
+    def __init__(self, Py_ssize_t n_sets, bint tell_sole=False):
+        """``tell_sole``: frames first seen as mapped once (bit 56) begin at a root of their own, ROOT_SOLE."""
         if n_sets < C_FIRST_SET:
             raise ValueError("no room for the roots")
         self.sets = n_sets
+        self.sole = C_ROOT_SOLE if tell_sole else C_ROOT_ANON
 
     @property
     def n_sets(self):
@@ -133,6 +136,12 @@ cdef class Fold:
         self.frames[old] -= 1
         return True
 
+    cdef inline uint32_t root_of(self, uint64_t entry) noexcept nogil:
+        """Return where the path of a frame begins that this entry is the first of."""
+        if entry & PW_PM_FILE:
+            return C_ROOT_FILE
+        return self.sole if entry & PW_PM_MMAP_EXCLUSIVE else C_ROOT_ANON
+
     cdef inline void move(self, uint32_t old, uint32_t new, int64_t frames) noexcept nogil:
         self.frames[new] += frames
         self.frames[old] -= frames
@@ -174,7 +183,7 @@ cdef class Fold:
                         continue
                     old = owner[pfn]
                     if old == C_NOBODY:
-                        old = C_ROOT_FILE if entry & PW_PM_FILE else C_ROOT_ANON
+                        old = self.root_of(entry)
                     if old == last_old:
                         owner[pfn] = last_new
                         alike += 1
@@ -253,12 +262,12 @@ def along_paths(
 
 
 def roots(const uint32_t[::1] parent not None, uint32_t[::1] root not None):
-    """Give each set the root (ROOT_ANON, ROOT_FILE, ROOT_SWAP) that its path begins at."""
+    """Give each set the root (ROOT_ANON, ROOT_FILE, ROOT_SWAP, ROOT_SOLE) that its path begins at."""
     cdef Py_ssize_t node, n_sets = parent.shape[0]
     if root.shape[0] != n_sets:
         raise ValueError("root has another length")
     for node in range(n_sets):
-        if node < 4:
+        if node < C_FIRST_SET:
             root[node] = <uint32_t>node
         elif parent[node] >= <uint64_t>node:
             raise ValueError("an owner set comes before its parent")

@@ -7,6 +7,7 @@ ctypedef Py_ssize_t ssize_t
 
 cdef extern from "pw_abi.h" nogil:
     const uint64_t PW_PM_PFRAME_MASK
+    const uint64_t PW_PM_MMAP_EXCLUSIVE
     const uint64_t PW_PM_GUARD_REGION
     const uint64_t PW_PM_FILE
     const uint64_t PW_PM_SWAP

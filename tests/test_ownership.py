@@ -223,3 +223,17 @@ def test_room_for_sets_ends_at_the_end_of_a_chunk(before: int) -> None:
     sets = ownership.sets()
     assert len(sets) == 2 * before + native.FIRST_SET
     assert all(sets.members(int(ownership.owner[pfn])) == [(pfn - 1, 1), (before, 1)] for pfn in range(1, before + 1))
+
+
+def test_sets_of_frames_that_are_mapped_once() -> None:
+    """One owner, once, and pagemap has said so of the first page; without being asked nothing is told apart."""
+    for tell_sole in (True, False):
+        ownership = Ownership(16, tell_sole)
+        bit = int(PM.PRESENT | PM.MMAP_EXCLUSIVE)
+        for entries in ([bit | 1, bit | 2, bit | 3, bit | 3, int(PM.PRESENT) | 4, bit | int(PM.FILE) | 5], [bit | 2]):
+            ownership.begin()
+            ownership.fold(np.array(entries, np.uint64))
+            ownership.end()
+        sole = ownership.sole_sets()
+        assert [bool(sole[ownership.owner[pfn]]) for pfn in range(6)] == [False, tell_sole, *[False] * 4]
+        assert len(sole) == len(ownership.sets())

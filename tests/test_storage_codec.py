@@ -182,7 +182,7 @@ def test_names_of_arrays_are_a_contract() -> None:
     with saved(walked(mappings=True).facts) as path:
         names = {name.split(".")[0] for name in read_archive(str(path))[1]}
         arrays = [name for name in read_archive(str(path))[1] if name.startswith(("table.", "pages.", "frames."))]
-    assert names == {"spaces", "table", "gaps", "mappings", "pages", "frames", "memcg_paths", "texts"}
+    assert names == {"spaces", "table", "gaps", "mappings", "pages", "frames", "memcg_paths", "texts", "unasked"}
     assert arrays == [
         *(f"table.{name}" for name in ("set", "kind", "mapcount", "flags", "memcg", "zone", "frames")),
         *("table.swap_set", "table.swap_slots"),

@@ -7,6 +7,7 @@ NOBODY: int
 ROOT_ANON: int
 ROOT_FILE: int
 ROOT_SWAP: int
+ROOT_SOLE: int
 FIRST_SET: int
 
 @final
@@ -14,7 +15,7 @@ class Fold:
     n_sets: int
     n_swaps: int
     n_others: int
-    def __init__(self, n_sets: int) -> None: ...
+    def __init__(self, n_sets: int, tell_sole: bool = ...) -> None: ...
     def use_sets(
         self,
         parent: NDArray[np.uint32],

@@ -59,4 +59,7 @@ def unknown_figures(facts: Facts, rows: int) -> dict[str, NDArray[np.bool_]]:
     rows : int
         Rows of the table.
     """
-    return {} if facts.ksm_known else {"ksm": np.ones(rows, bool)}
+    names = [name for name in FIGURES if name in facts.unasked]
+    if not facts.ksm_known:
+        names.append("ksm")
+    return {name: np.ones(rows, bool) for name in names}

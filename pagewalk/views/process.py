@@ -58,7 +58,9 @@ def processes(facts: Facts, selection: Selection | None = None, nodes: bool = Fa
     rows = _rows(facts.spaces, selection)
     by_node = facts.node_figures() if nodes else {}
     figures = {**facts.process_figures, **{f"node{node}": figure for node, figure in by_node.items()}}
-    return _table(facts.spaces, rows, figures, unknown_figures(facts, len(rows)), node_columns(by_node))
+    unknown = unknown_figures(facts, len(rows))
+    unknown.update({name: np.ones(len(rows), bool) for name in ("cmdline", "cgroup") if name in facts.unasked})
+    return _table(facts.spaces, rows, figures, unknown, node_columns(by_node))
 
 
 def estimated_processes(

@@ -48,12 +48,14 @@ RANKS: Mapping[str, float] = {
     "diagnosis": 4,
     "held": 3.5,  # reads what vmas names
     "listing": 3,
+    "sparing": 3.5,  # frames that need not be read, as rows like those that were
     "smaps": 3,
     "residence": 3,
     "shares": 3,
     "tree": 3,
     "procfs": 2,
     "threads": 2,
+    "turns": 2,
     "abi": 0,
     "table": 0,
     "vmflags": 0,

@@ -1,0 +1,173 @@
+"""Walks that read no word of frames of which pagemap tells enough: their figures are those of a walk that reads all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import fakeproc
+import pagewalk
+from fakeproc import FakeProcFS
+from machines import machines
+from model import PAGE, PM_MMAP_EXCLUSIVE, Entry, Frame, Kind, Machine, Present, Process, Space, Vma
+from pagewalk import PagewalkError, Snapshot, walker
+from pagewalk.plan import OF_FLAGS
+from pagewalk.probe import Probe
+from pagewalk.views.process import COLUMNS
+
+LEAN = tuple(column.name for column in COLUMNS if column.name not in OF_FLAGS)
+
+
+def told(machine: Machine, entry: Entry) -> Entry:
+    """A present page with bit 56 as the kernel sets it: the page is normal, and one page table entry maps it."""
+    if not isinstance(entry, Present):
+        return entry
+    frame = machine.frames[entry.pfn]
+    sole = machine.mappings[entry.pfn] + max(frame.hidden, 0) == 1 and frame.kind not in (Kind.ZERO, Kind.SPECIAL)
+    return replace(entry, noise=entry.noise & ~PM_MMAP_EXCLUSIVE | (PM_MMAP_EXCLUSIVE if sole else 0))
+
+
+def truthful(machine: Machine) -> Machine:
+    """The machine with bit 56 as it is, and pages of hugetlbfs in mappings of its files only."""
+
+    def of(vma: Vma) -> Vma:
+        kinds = {machine.frames[entry.pfn].kind for entry in vma.entries.values() if isinstance(entry, Present)}
+        entries = {at: told(machine, entry) for at, entry in vma.entries.items()}
+        return replace(vma, entries=entries, inode=vma.inode or (5 if Kind.HUGETLB in kinds else 0))
+
+    return replace(machine, spaces=tuple(replace(s, vmas=tuple(map(of, s.vmas))) for s in machine.spaces))
+
+
+@contextmanager
+def walked(machine: Machine, **options: Any) -> Iterator[Snapshot]:
+    with fakeproc.made(machine) as root:
+        yield pagewalk.walk(procfs=FakeProcFS(machine, root), **options)
+
+
+def rows(snapshot: Snapshot) -> list[dict[str, Any]]:
+    return snapshot.processes().select(LEAN).to_dicts()
+
+
+@settings(max_examples=150)
+@given(machines())
+def test_what_is_not_read_is_what_would_have_been(machine: Machine) -> None:
+    machine = truthful(machine)
+    with walked(machine) as full, walked(machine, columns=LEAN) as lean:
+        assert rows(lean) == rows(full)
+        assert lean.coverage()["mapped_frames"] == full.coverage()["mapped_frames"]
+        assert lean.coverage()["hidden_pss"] == full.coverage()["hidden_pss"]
+        assert full.coverage()["spared_frames"] == 0
+        for one, other in (
+            (lean.programs(), full.programs()),
+            (lean.users(), full.users()),
+            (lean.sharing(), full.sharing()),
+        ):
+            names = [name for name in one.names if name not in OF_FLAGS]
+            assert one.select(names).to_dicts() == other.select(names).to_dicts()
+
+
+def heap(frames: dict[int, int], **vma: Any) -> tuple[Vma, ...]:
+    entries = {at: Present(pfn, PM_MMAP_EXCLUSIVE) for at, pfn in frames.items()}
+    return (Vma(0x400, 2048, entries=entries, **vma),)
+
+
+def machine_of(frames: list[Frame], *spaces: tuple[Vma, ...]) -> Machine:
+    return Machine(
+        {frame.pfn: frame for frame in frames},
+        tuple(Space(vmas, layout=1 + k) for k, vmas in enumerate(spaces)),
+        tuple(Process(10 + k, k) for k in range(len(spaces))),
+        limit=4096,
+    )
+
+
+def test_frames_of_one_owner_are_not_read() -> None:
+    machine = machine_of([Frame(pfn, Kind.ANON) for pfn in range(10, 20)], heap({k: 10 + k for k in range(10)}))
+    with walked(machine, columns=("pid", "uss")) as lean:
+        assert lean.coverage()["spared_frames"] == 10
+        (row,) = lean.processes().to_dicts()
+        assert (row["uss"], row["anon"], row["private"]) == (10 * PAGE,) * 3
+        assert all(row[name] is None for name in OF_FLAGS)
+        assert all(row[name] is None for name in ("user", "uid", "cmdline", "cgroup"))
+
+
+def test_a_private_huge_page_of_hugetlbfs_is_no_rss() -> None:
+    """It is anonymous and mapped once too, but in a mapping of a file: there bit 56 is not believed."""
+    frames = [Frame(512 + k, Kind.HUGETLB, private_hugetlb=True, head=512) for k in range(4)]
+    machine = machine_of(frames, heap({k: 512 + k for k in range(4)}, inode=7, name=b"/anon_hugepage (deleted)"))
+    with walked(machine, columns=("pid", "rss", "hugetlb")) as lean:
+        assert lean.coverage()["spared_frames"] == 0
+        (row,) = lean.processes().to_dicts()
+        assert (row["rss"], row["hugetlb"]) == (0, 4 * PAGE)
+
+
+@pytest.mark.parametrize("is_huge", [True, False])
+def test_bit_56_of_a_huge_page_is_that_of_its_first(is_huge: bool) -> None:
+    """A hidden process maps one page in the middle of it: pagemap does not tell, so the kpage files are asked."""
+    frames = [
+        Frame(1024 + k, Kind.ANON, head=1024 if is_huge else None, hidden=1 if k == 77 and is_huge else 0)
+        for k in range(512)
+    ]
+    machine = machine_of(frames, heap({k: 1024 + k for k in range(512)}))
+    with walked(machine, columns=("pid", "uss", "pss")) as lean:
+        assert lean.coverage()["spared_frames"] == (0 if is_huge else 512)
+        assert lean.coverage()["hidden_frames"] == (1 if is_huge else 0)
+        (row,) = lean.processes().to_dicts()
+        assert row["uss"] == (511 if is_huge else 512) * PAGE
+
+
+@pytest.mark.parametrize("columns", [("pid", "thp"), ("private_dirty",), ("rss", "ksm"), None])
+def test_where_flags_are_asked_for_all_is_read(columns: tuple[str, ...] | None) -> None:
+    machine = machine_of([Frame(10, Kind.ANON)], heap({0: 10}))
+    for options in (
+        {"columns": columns},
+        {"columns": ("pid",), "mappings": True},
+        {"columns": ("pid",), "freed": True},
+    ):
+        with walked(machine, **options) as snapshot:
+            assert snapshot.coverage()["spared_frames"] == 0
+
+
+def test_what_was_not_asked_for_cannot_select() -> None:
+    machine = machine_of([Frame(10, Kind.ANON)], heap({0: 10}))
+    with walked(machine, columns=("pid", "pss")) as lean:
+        for wishes, name in (({"users": ["0"]}, "user"), ({"cgroups": ["/"]}, "cgroup")):
+            with pytest.raises(PagewalkError, match=f"was not asked for {name}"):
+                lean.select(**wishes)
+        with pytest.raises(PagewalkError, match="no column 'size'; there are pid, "):
+            pagewalk.walk(columns=["size"], root="/nowhere")
+    with walked(machine, columns=("user", "cgroup")) as asked:
+        assert len(asked.select(users=["0"], cgroups=["/"])) == 1
+
+
+def test_memory_of_many_blocks_and_threads() -> None:
+    """The same whatever the threads: frames in three blocks, some of them shared."""
+    pfns = [5, 70_000, 70_001, 140_000]
+    machine = replace(
+        machine_of(
+            [Frame(pfn, Kind.ANON) for pfn in pfns],
+            heap(dict(enumerate(pfns))),
+            (Vma(0x400, 8, entries={0: Present(70_001)}),),
+        ),
+        limit=150_000,
+    )
+    machine = truthful(machine)
+    for threads in (1, 3):
+        with walked(machine, columns=("pid", "pss", "uss"), threads=threads) as lean:
+            table = lean.processes()
+            assert table["uss"].tolist() == [3 * PAGE, 0]
+            assert np.asarray(table["pss"]).tolist() == [3 * PAGE + PAGE // 2, PAGE // 2]
+            assert lean.coverage()["spared_frames"] == 3
+
+
+def test_where_folios_have_but_one_count_bit_56_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walker, "probe", lambda *_: Probe(True, True, "folio-average"))
+    machine = machine_of([Frame(pfn, Kind.ANON) for pfn in range(10, 20)], heap({k: 10 + k for k in range(10)}))
+    with walked(machine, columns=("pid", "uss")) as careful:
+        assert careful.coverage()["spared_frames"] == 0
+        assert careful.processes()["uss"].tolist() == [10 * PAGE]
