@@ -88,6 +88,15 @@ class TestHowMuch:
             (("--by", "user"), {"freed": True}),
             (("--by", "cgroup"), {"frames": "all", "freed": True}),
             (("--by", "program", "--alone", "-p", "7"), {}),
+            (("--by", "process", "--columns", "pid,uss,comm"), {"columns": {"pid", "uss", "comm", "pss"}}),
+            (("--by", "process", "--columns", "pid,uss", "-s", "thp"), {"columns": {"pid", "uss", "thp"}}),
+            (
+                ("--by", "process", "--columns", "pid", "-u", "0", "-c", "/a"),
+                {"columns": {"pid", "pss", "user", "cgroup"}},
+            ),
+            (("--by", "program", "--columns", "name,uss"), {"columns": {"uss", "pss"}}),
+            (("--by", "user", "--columns", "name,freed"), {"columns": {"freed", "pss", "user"}, "freed": True}),
+            (("--by", "process", "--columns", "pid,bytes", "--pairs"), {}),
         ],
     )
     def test_nothing_more_is_asked_for(self, words: tuple[str, ...], how: dict[str, Any]) -> None:

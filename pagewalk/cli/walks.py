@@ -13,9 +13,13 @@ from pagewalk.cli.wishes import Wishes
 from pagewalk.errors import PagewalkError, ParseError, PermissionRequired, Unsupported
 
 if TYPE_CHECKING:
+    from pagewalk.cli.views import View
     from pagewalk.snapshot import Snapshot
 
 __all__ = ["take_walk"]
+
+# Views that need no more of a process than their columns say.
+OF_PROCESSES = ("process", "program", "user")
 
 # How often the processes for --alone are listed anew, when some end before they are walked.
 ATTEMPTS = 3
@@ -77,7 +81,21 @@ def walk_options(args: Namespace, wishes: Wishes) -> dict[str, Any]:
         how["frames"] = "all"
     if args.nodes:
         how["nodes"] = True
+    if args.columns and args.by in OF_PROCESSES and not (args.nodes or args.pairs):
+        how["columns"] = columns_needed(args, wishes, view)
+        if "freed" not in how["columns"]:
+            how.pop("freed", None)
     return how
+
+
+def columns_needed(args: Namespace, wishes: Wishes, view: View) -> frozenset[str]:
+    """Return the columns of processes that those asked for follow from."""
+    from pagewalk.views.process import COLUMNS
+
+    named = {*args.columns, args.sort or view.measure, *(["user"] if args.by == "user" or wishes.uids else [])}
+    if wishes.cgroups:
+        named.add("cgroup")
+    return frozenset(named & {"freed", *(column.name for column in COLUMNS)})
 
 
 def walk_alone(walk_these: Callable[[list[int]], Snapshot], wishes: Wishes) -> Snapshot:
