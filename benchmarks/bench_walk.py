@@ -53,16 +53,32 @@ def run(
     return results
 
 
+# What a question of who owns how much needs.
+COLUMNS = (
+    *("pid", "comm", "vss", "rss", "pss", "uss", "shared", "private", "anon", "file", "shmem"),
+    *("hugetlb", "swap", "swap_pss", "swap_uss"),
+)
+
+
 def pagewalk_readers() -> list[Reader]:
-    """pagewalk as it comes, and with one thread."""
+    """pagewalk as it comes, with one thread, and asked only for figures that owners decide."""
 
-    def reader(name: str, threads: int | None) -> Reader:
+    def reader(name: str, lacks: str = "", **options: object) -> Reader:
         def read(pids: Sequence[int], workload: Workload) -> Reading:
-            return in_own_process("pagewalk", workload, threads=threads)
+            return in_own_process("pagewalk", workload, **options)
 
-        return Reader(name, "", read)
+        return Reader(name, lacks, read)
 
-    return [reader(OURS, None), reader(f"{OURS}, 1 thread", 1)]
+    return [
+        reader(OURS),
+        reader(f"{OURS}, 1 thread", threads=1),
+        reader(
+            f"{OURS}, columns",
+            "has no figures of clean and dirty memory, of THP and of KSM",
+            threads=1,
+            columns=COLUMNS,
+        ),
+    ]
 
 
 def check(workload: Workload) -> None:

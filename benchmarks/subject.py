@@ -28,13 +28,13 @@ class Answer(NamedTuple):
 Subject = tuple[Callable[[], Any], Callable[[Any], Answer]]
 
 
-def pagewalk_walk(workload: Sequence[int], threads: int | None = None) -> Subject:
-    """pagewalk's walk of the machine, and the figures of every process."""
+def pagewalk_walk(workload: Sequence[int], threads: int | None = None, columns: Sequence[str] | None = None) -> Subject:
+    """pagewalk's walk of the machine, and the figures of every process, or those asked for."""
     from pagewalk import walk
 
     def read() -> Any:
         began = time.process_time()
-        snapshot = walk(threads=threads)
+        snapshot = walk(threads=threads, columns=columns)
         walked = time.process_time()
         return snapshot, snapshot.processes(), walked - began
 
