@@ -102,6 +102,22 @@ class TestHowMuch:
     def test_nothing_more_is_asked_for(self, words: tuple[str, ...], how: dict[str, Any]) -> None:
         assert walk_options(*asked(*words)) == how
 
+    @pytest.mark.parametrize(
+        ("words", "columns", "asks"),
+        [
+            (("-f", "text"), "80", False),
+            (("-f", "text"), "120", True),
+            (("-f", "plain"), "80", True),
+            (("-f", "json"), "80", True),
+            (("-f", "text", "-o", "new"), "80", True),
+        ],
+    )
+    def test_what_a_narrow_screen_has_no_room_for(
+        self, words: tuple[str, ...], columns: str, asks: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", columns)
+        assert walk_options(*asked(*words)).get("freed", False) == asks
+
 
 class TestWithoutAllOfRam:
     @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pagewalk.cli.exits import Exit, Stop
+from pagewalk.cli.output import screen_size
 from pagewalk.cli.pairing import asked_view
 from pagewalk.cli.progress import ProgressBar
 from pagewalk.cli.wishes import Wishes
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["take_walk"]
 
+# Columns of a screen from which on the summary has room for what would be freed.
+WIDE = 100
 # Views that need no more of a process than their columns say.
 OF_PROCESSES = ("process", "program", "user")
 
@@ -65,9 +69,9 @@ def walk_options(args: Namespace, wishes: Wishes) -> dict[str, Any]:
     how: dict[str, Any] = {}
     if args.threads:
         how["threads"] = args.threads
-    # Of some processes alone it cannot be known: others may hold what they do.
     view = None if args.by == "summary" else asked_view(args)[0]
-    if not args.alone and (view is None or view.freed):
+    # Of some processes alone it cannot be known: others may hold what they do.
+    if not args.alone and (has_room_for_freed(args) if view is None else view.freed):
         how["freed"] = True
     if view is None:
         # Of a selection nothing is said that needs all of RAM.
@@ -86,6 +90,12 @@ def walk_options(args: Namespace, wishes: Wishes) -> dict[str, Any]:
         if "freed" not in how["columns"]:
             how.pop("freed", None)
     return how
+
+
+def has_room_for_freed(args: Namespace) -> bool:
+    """Whether the summary shows what would be freed: all open files of all processes are looked at for it."""
+    is_screen = args.format == "text" and args.output is None and sys.stdout is not None
+    return not is_screen or screen_size(sys.stdout)[0] >= WIDE
 
 
 def columns_needed(args: Namespace, wishes: Wishes, view: View) -> frozenset[str]:
