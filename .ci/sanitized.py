@@ -1,4 +1,8 @@
-"""A pytest plugin for the run under sanitizers: skips what cannot run there, with the reason; fewer examples."""
+"""A pytest plugin for the run under sanitizers: skips what cannot run there, with the reason; fewer examples.
+
+Tests of modules that have no native code of their own are left out: they run above, on the same native modules, and
+would take most of the time here.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,20 @@ from hypothesis import HealthCheck, settings
 # Chosen with HYPOTHESIS_PROFILE, like the profiles of tests/conftest.py.
 settings.register_profile("sanitized", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
+# How the files of tests begin that reach native code only through what others test.
+ABOVE = (
+    *("test_architecture", "test_benchmarks", "test_cli", "test_compared", "test_difference", "test_labels"),
+    *("test_notebook", "test_packaging", "test_readme", "test_render", "test_storage"),
+    *("test_live_diff", "test_live_freed", "test_live_run", "test_live_snapshot"),
+)
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip each test marked ``unsanitized``, with the reason its marker gives."""
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what runs above, and skip each test marked ``unsanitized``, with the reason its marker gives."""
+    left_out = [item for item in items if item.path.name.startswith(ABOVE)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.path.name.startswith(ABOVE)]
     for item in items:
         if marker := item.get_closest_marker("unsanitized"):
             item.add_marker(pytest.mark.skip(reason=f"not under sanitizers: {marker.args[0]}"))
