@@ -281,10 +281,14 @@ def test_no_leak(call: str, reading: bool) -> None:
     rounds(2000)
     gc.collect()
     before = resident(), len(gc.get_objects())
-    rounds(10_000)
-    gc.collect()
-    # One leaked object of 200 bytes a round would be 2 MB.
-    assert resident() - before[0] < 1 << 20
+    grown = []
+    for _ in range(3):
+        held = resident()
+        rounds(10_000)
+        gc.collect()
+        grown.append(resident() - held)
+    # One leaked object of 200 bytes a round would be 2 MB in every turn; an allocator may grow once.
+    assert min(grown) < 1 << 20
     assert len(gc.get_objects()) - before[1] < 100
 
 

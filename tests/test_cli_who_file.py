@@ -153,6 +153,8 @@ class TestLive:
 
         def fstat(fd: int) -> os.stat_result:
             # The file is the library of the small host; 8 blocks of 512 bytes are a page.
+            if not os.path.samestat(real(fd), os.stat(path)):
+                return real(fd)
             found = list(real(fd))
             extra = {"st_blocks": 6 * PAGE // 512, "st_dev": os.makedev(0xFE, 0)}
             found[1], found[6] = 77, 6 * PAGE

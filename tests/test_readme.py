@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import struct
+import subprocess
 import sys
 import termios
 from pathlib import Path
@@ -23,13 +24,15 @@ MIB = 1 << 20
 
 def screen(*words: str, lines: int, columns: int = 80) -> str:
     """What the command writes to a terminal of this size, without colours."""
-    pid, terminal = pty.fork()
-    if pid == 0:  # pragma: no cover - the command
-        kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "FORCE_COLOR")}
-        # Handed over, since readline puts LINES and COLUMNS into C's environment behind Python's back.
-        environment = {**kept, "TERM": "xterm", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        os.execve(sys.executable, [sys.executable, "-m", "pagewalk", *words], environment)
+    terminal, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "FORCE_COLOR")}
+    # Handed over, since readline puts LINES and COLUMNS into C's environment behind Python's back.
+    environment = {**kept, "TERM": "xterm", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
+    command = subprocess.Popen(
+        [sys.executable, "-m", "pagewalk", *words], stdin=inside, stdout=inside, stderr=inside, env=environment
+    )
+    os.close(inside)
     said = b""
     try:
         while piece := os.read(terminal, 1 << 16):
@@ -38,7 +41,7 @@ def screen(*words: str, lines: int, columns: int = 80) -> str:
         pass
     finally:
         os.close(terminal)
-        os.waitpid(pid, 0)
+        command.wait()
     return said.decode().replace("\r\n", "\n")
 
 

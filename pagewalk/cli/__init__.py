@@ -10,7 +10,9 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from typing import TextIO
 
 from pagewalk.cli.exits import Exit, Stop, say
 from pagewalk.errors import PagewalkError, PermissionRequired, Unsupported
@@ -87,7 +89,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
         code = explain(error, arguments)
     if code != Exit.OK:
-        drop_stdout()
+        drop(sys.stdout)
+    # What could not be said must not change the exit code: Python ends with 120 where a flush fails at its end.
+    drop(sys.stderr)
     return int(code)
 
 
@@ -179,13 +183,16 @@ def explain(error: Exception, arguments: list[str]) -> Exit:
     return Exit.FAILURE
 
 
-def drop_stdout() -> None:
-    """Let go of what is still buffered for a stdout that cannot take it, or Python complains of it at its end."""
+def drop(stream: TextIO | None) -> None:
+    """Let go of what is still buffered for a stream that cannot take it, or Python complains of it at its end."""
+    if stream is None:
+        return
     try:
-        sys.stdout.flush()
+        stream.flush()
     except (OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        with suppress(OSError, ValueError):  # a stream without a descriptor, or closed
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
     except AttributeError:
         pass

@@ -48,10 +48,13 @@ def _optional(hint: Any) -> Any:
 
 
 def _dtype(hint: Any) -> np.dtype[Any] | None:
-    """Return the dtype of ``NDArray[T]``."""
-    if get_origin(hint) is not np.ndarray:
+    """Return the dtype of ``NDArray[T]``: in newer numpy an alias (PEP 695), else what it stands for."""
+    if get_origin(hint) is NDArray:
+        (scalar,) = get_args(hint)
+    elif get_origin(hint) is np.ndarray:
+        (scalar,) = get_args(get_args(hint)[1])
+    else:
         return None
-    (scalar,) = get_args(get_args(hint)[1])
     dtype: np.dtype[Any] = np.dtype(scalar)
     return dtype
 
