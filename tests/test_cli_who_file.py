@@ -156,9 +156,8 @@ class TestLive:
             if not os.path.samestat(real(fd), os.stat(path)):
                 return real(fd)
             found = list(real(fd))
-            extra = {"st_blocks": 6 * PAGE // 512, "st_dev": os.makedev(0xFE, 0)}
-            found[1], found[6] = 77, 6 * PAGE
-            return os.stat_result(found, {**extra, "st_blksize": PAGE})
+            found[1], found[2], found[6] = 77, os.makedev(0xFE, 0), 6 * PAGE
+            return os.stat_result(found, {"st_blocks": 6 * PAGE // 512, "st_blksize": PAGE})
 
         with monkeypatch.context() as patched:
             patched.setattr(os, "fstat", fstat)
