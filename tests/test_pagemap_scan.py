@@ -99,7 +99,7 @@ def agrees(memory: Memory, chunk: int) -> native.Reader:
             assert np.array_equal((seen & THERE) != 0, there)
             assert np.array_equal(seen[there], before[there])
             return reader
-    pytest.skip("frames kept moving while they were read")
+    pytest.fail("frames kept moving while they were read")
 
 
 def needs_scan(reader: native.Reader) -> None:

@@ -98,6 +98,18 @@ def swap(root: None, tmp_path: Path) -> Iterator[object]:
 
 
 @pytest.fixture
+def swap_file(root: None, tmp_path: Path) -> Iterator[object]:
+    """A file to swap to, which keeps a swap cache."""
+    yield from _switched(knobs.swap_file, tmp_path)
+
+
+@pytest.fixture
+def debugfs(root: None, tmp_path: Path) -> Iterator[object]:
+    """Where debugfs is mounted."""
+    yield from _switched(knobs.debugfs, tmp_path)
+
+
+@pytest.fixture
 def ksm(root: None) -> Iterator[object]:
     """Like pages are merged."""
     yield from _switched(knobs.ksm)

@@ -91,16 +91,39 @@ def huge_page() -> int:
 @contextmanager
 def swap(directory: Path) -> Iterator[None]:
     """Have somewhere to swap to: a zram device made for it or, without zram, a file in `directory`."""
-    with _zram() if ZRAM.exists() else _swap_file(directory) as target:
-        _format(target)
-        name = os.fsencode(target)
-        if _libc.swapon(name, 0) != 0:
-            error = ctypes.get_errno()
-            raise Unavailable(f"swapon {target}: {os.strerror(error)}")
-        try:
-            yield
-        finally:
-            _libc.swapoff(name)
+    with _zram() if ZRAM.exists() else _swap_file(directory) as target, _swapping_to(target):
+        yield
+
+
+@contextmanager
+def swap_file(directory: Path) -> Iterator[None]:
+    """Have a file to swap to. What was read from it stays in the swap cache; zram needs none (SWP_SYNCHRONOUS_IO)."""
+    with _swap_file(directory) as target, _swapping_to(target):
+        yield
+
+
+@contextmanager
+def debugfs(directory: Path) -> Iterator[Path]:
+    """Have debugfs mounted at `directory`."""
+    if _libc.mount(b"none", os.fsencode(directory), b"debugfs", 0, None) != 0:
+        raise Unavailable(f"mount debugfs: {os.strerror(ctypes.get_errno())}")
+    try:
+        yield directory
+    finally:
+        _libc.umount(os.fsencode(directory))
+
+
+@contextmanager
+def _swapping_to(target: Path) -> Iterator[None]:
+    _format(target)
+    name = os.fsencode(target)
+    if _libc.swapon(name, 0) != 0:
+        error = ctypes.get_errno()
+        raise Unavailable(f"swapon {target}: {os.strerror(error)}")
+    try:
+        yield
+    finally:
+        _libc.swapoff(name)
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from workloads import PAGE, Region, until
 PROCFS = ProcFS()
 NOBODY = 65534
 NODES = Path("/sys/devices/system/node")
-UNUSABLE = Path("/sys/kernel/debug/extfrag/unusable_index")
 
 # asm/unistd.h: ctypes has no names for system calls, and libc none for these.
 MBIND, MOVE_PAGES = {"x86_64": (237, 279), "aarch64": (235, 239)}.get(platform.machine(), (0, 0))
@@ -152,15 +151,16 @@ class TestFreeBlocks:
 
         at_rest(equal, "buddyinfo and zoneinfo to agree")
 
-    def test_fragmentation_is_the_kernels(self, root: None) -> None:
-        if not UNUSABLE.exists():
-            pytest.skip(f"no {UNUSABLE}")
+    def test_fragmentation_is_the_kernels(self, root: None, debugfs: Path) -> None:
+        unusable = debugfs / "extfrag/unusable_index"
+        if not unusable.exists():
+            pytest.skip(f"no {unusable.name} in debugfs: this kernel has no CONFIG_COMPACTION")
         order = system.huge_order(PROCFS)
         assert order is not None
 
         def equal() -> bool:
             table = system.buddyinfo(PROCFS)
-            kernel = [float(line.split()[4 + order]) for line in UNUSABLE.read_text().splitlines()]
+            kernel = [float(line.split()[4 + order]) for line in unusable.read_text().splitlines()]
             pairs = zip(kernel, table["fragmentation"].tolist(), table.unknown("fragmentation").tolist(), strict=True)
             return all(unknown or abs(ours - theirs) < 0.02 for theirs, ours, unknown in pairs)
 
