@@ -29,7 +29,9 @@ def test_long(switched):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_fixtures_are_torn_down(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "test_probe.py").write_text(PROBE)
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    # Neither the plugins nor the profile that this run was given: the probe needs its conftest only.
+    given = {name: value for name, value in os.environ.items() if not name.startswith(("HYPOTHESIS_", "PYTEST_"))}
+    environment = {**given, "PYTHONPATH": str(TESTS)}
     words = [sys.executable, "-m", "pytest", "-q", "-p", "conftest", "-p", "no:cacheprovider", "test_probe.py"]
     run = subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
