@@ -14,7 +14,7 @@ from pagewalk.errors import PagewalkError
 from pagewalk.facts import Facts
 from pagewalk.groups import Selection
 from pagewalk.pagemap import CHUNK
-from pagewalk.plan import Plan
+from pagewalk.plan import GENTLE_CHUNK, Plan
 from pagewalk.procfs import ProcFS
 from pagewalk.questions.frames import OfFrames
 from pagewalk.questions.machine import OfMachine
@@ -178,6 +178,9 @@ def walk(
     pfns: ArrayLike | None = None,
     freed: bool = False,
     columns: Collection[str] | None = None,
+    verify: str | None = None,
+    gentle: bool = False,
+    explain: Callable[[dict[str, Any]], None] | None = None,
 ) -> Snapshot:
     """Walk the machine: find the owners of every mapped page.
 
@@ -216,6 +219,15 @@ def walk(
         The columns that tables of processes will be asked for; by default all. What none of these needs is not read,
         and unknown: without ``thp``, ``ksm``, ``*_clean`` and ``*_dirty`` no word of the kpage files is read of frames
         that pagemap calls anonymous and mapped once, most of a heap. Of no effect where all of RAM is read.
+    verify : str, optional
+        ``"all"``: read what the kernel counts of every owned frame, and its flags, also of those that ``columns`` would
+        spare. The answer is the same; `Snapshot.coverage` says of how many frames the count was read.
+    gentle : bool
+        Hold up the processes that are read as little as can be: 64 KiB of a pagemap or a scan of 16 MiB at a time, a
+        pause after each, one thread. It takes longer. ``host["longest_lock_hold_ns"]`` of any walk says what it held.
+    explain : callable, optional
+        Called, before the first process is read, with what the walk is to read and why, its threads, and the memory
+        that it may take, as plain data. ``host["phases"]`` then tells read calls too, and ``host["memory"]`` is there.
 
     Returns
     -------
@@ -239,10 +251,28 @@ def walk(
         raise PagewalkError("what would be freed is known only of a walk of all processes: others may hold it too")
     if pfns is not None and not isinstance(mappings, bool):
         raise PagewalkError("pfns needs the pages of all processes: mappings is True or False then")
+    if verify not in (None, "all"):
+        raise PagewalkError(f"verify={verify!r} is not known; there is 'all'")
+    if gentle and vm_flags:
+        raise PagewalkError("vm_flags reads smaps, which holds a process up for long: leave it out, or gentle")
     source = procfs if procfs is not None else ProcFS(root, cgroup)
     asked = None if pfns is None else np.unique(np.asarray(pfns, np.uint64).reshape(-1))
     wanted = None if columns is None or frames == "all" else frozenset(columns)
     if wanted is not None and (unknown := sorted(wanted - {*(column.name for column in COLUMNS), "freed"})):
         raise PagewalkError(f"no column {unknown[0]!r}; there are {', '.join(column.name for column in COLUMNS)}")
-    plan = Plan(pids, cgroups, threads, mappings, chunk, frames == "all", nodes, vm_flags, asked, freed, wanted)
-    return Snapshot(walk_machine(source, plan, progress))
+    plan = Plan(
+        pids,
+        cgroups,
+        threads,
+        mappings,
+        min(chunk, GENTLE_CHUNK) if gentle else chunk,
+        frames == "all",
+        nodes,
+        vm_flags,
+        asked,
+        freed,
+        wanted,
+        verify == "all",
+        gentle,
+    )
+    return Snapshot(walk_machine(source, plan, progress, explain))

@@ -7,23 +7,28 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from pagewalk.abi import KPF
 from pagewalk.accounts import Accounts, Places, asked_cover, frame_cover, read_accounts, read_cgroups, read_places
-from pagewalk.errors import PagewalkError, ParseError, PermissionRequired, Unsupported
+from pagewalk.departed import forget_ended, forget_vanished
+from pagewalk.errors import PagewalkError, PermissionRequired, Unsupported
 from pagewalk.facts import Facts, Gap
+from pagewalk.forecast import extent, forecast
 from pagewalk.frames import FrameFiles, FrameRows, Span, read_frames, words_of
 from pagewalk.groups import Spaces, user_names
 from pagewalk.held import doomed_segments
-from pagewalk.listing import Candidate, Listing
+from pagewalk.listing import Listing
 from pagewalk.mappings import KeptPages, MappingFacts, mapping_facts
 from pagewalk.memcg import CgroupTree
 from pagewalk.objects import Holding, ObjectFacts, object_facts
 from pagewalk.orders import folio_edges
+from pagewalk.ourselves import memory, read_calls
 from pagewalk.ownership import Ownership
 from pagewalk.pages import FrameRuns, PageFacts, find_torn, frame_runs, page_facts
+from pagewalk.phases import Phases
 from pagewalk.plan import Plan
 from pagewalk.probe import Probe, probe
 from pagewalk.procfs import Process, ProcessStat, ProcFS
@@ -31,6 +36,7 @@ from pagewalk.reading import Reader, SpaceRead
 from pagewalk.sparing import to_read, with_spared
 from pagewalk.system import meminfo
 from pagewalk.tally import Tabulated, tabulate
+from pagewalk.unseen import account_gaps, machine_gaps
 
 __all__ = ["machine", "walk_machine"]
 
@@ -43,6 +49,7 @@ FRAMES_FOR_THREADS = 200_000
 FEW_FRAMES = 1000
 
 Progress = Callable[[int, int, str], None]
+Explain = Callable[[dict[str, Any]], None]
 
 
 @dataclass(slots=True)
@@ -54,11 +61,13 @@ class _State:
     listing: Listing
     ownership: Ownership
     reader: Reader
+    phases: Phases
+    explain: Explain | None = None
     read: list[SpaceRead] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
 
 
-def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -> Facts:
+def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None, explain: Explain | None = None) -> Facts:
     """Walk the machine and return the facts.
 
     Parameters
@@ -69,6 +78,8 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -
         What to do.
     progress : callable, optional
         Called with steps done, their number, and what is done.
+    explain : callable, optional
+        Called with what is to be read (`forecast`) before the first process is. The cost is then told in more detail.
 
     Raises
     ------
@@ -81,12 +92,17 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -
     """
     began = time.monotonic()
     captured_at = dt.datetime.now(dt.UTC)
+    detailed = ProcFS() if explain is not None else None
+    resident, peak = memory(detailed) if detailed is not None else (None, None)
+    phases = Phases(partial(read_calls, detailed) if detailed is not None else None)
+    phases.begin("opening")
     with FrameFiles(procfs) as files:
         answers = probe(procfs, files)
         if not answers.frames_visible:
             raise PermissionRequired(_hidden())
         # Before the work is done: without these it would be for nothing.
         state_gaps: list[Gap] = []
+        phases.begin("accounts")
         places = _places(procfs, plan, state_gaps)
         # Where a folio has but one count (CONFIG_NO_PAGE_MAPCOUNT) bit 56 speaks of all of it, and for no page surely.
         if plan.spares and answers.mapcount == "folio-average":
@@ -108,21 +124,37 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None) -
                 plan.columns,
                 plan.spares,
             ),
+            phases,
+            explain,
             gaps=state_gaps,
         )
         _read_all(state, progress)
-        _forget_vanished(state)
+        phases.begin("listing")
+        state.gaps += forget_vanished(procfs, state.listing, state.read, plan.alone)
+        phases.begin("accounts")
         cgroups = read_cgroups(procfs) if plan.everything or plan.pfns is not None else None
+        phases.begin("frames")
         rows = _read_frames(state, files, places, progress)
+        phases.begin("accounts")
         accounts = read_accounts(procfs, cgroups) if plan.everything else None
-    _forget_ended(state, rows)
+    phases.begin("tabulating")
+    state.gaps += forget_ended(procfs, state.listing, state.read, rows, ownership.sets())
     facts = _facts(state, rows, answers, places, accounts, cgroups)
+    phases.end()
+    cost = state.reader.cost
+    phases.add("processes", entries=cost.entries, scans=cost.scans)
+    phases.add("frames", words=rows.words)
     facts.host.update(
         captured_at=captured_at.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - began, 6),
-        longest_lock_hold_ns=state.reader.cost.longest_ns,
+        longest_lock_hold_ns=cost.longest_ns,
         mapcount=answers.mapcount,
+        verify="all" if plan.verify else None,
+        gentle=plan.gentle,
+        phases=phases.rows(),
     )
+    if detailed is not None:
+        facts.host["memory"] = {"resident_before": resident, "peak_before": peak, "peak_after": memory(detailed)[1]}
     return facts
 
 
@@ -162,12 +194,17 @@ def _wanted(procfs: ProcFS, plan: Plan) -> Callable[[Process, ProcessStat], bool
 
 def _read_all(state: _State, progress: Progress | None) -> None:
     """Read every address space, then those that came meanwhile."""
-    for _ in range(ROUNDS):
+    for round_ in range(ROUNDS):
+        state.phases.begin("listing")
         fresh = state.listing.update()
         if not fresh:
             break
         pages = sum(candidate.stat.rss_pages for candidate in fresh)
-        state.read += state.reader.read(fresh, _threads(state.plan, pages, PAGES_FOR_THREADS), progress)
+        threads = _threads(state.plan, pages, PAGES_FOR_THREADS)
+        if state.explain is not None and not round_:
+            state.explain(forecast(state.plan, extent(state.plan, fresh, len(state.ownership.owner)), threads))
+        state.phases.begin("processes")
+        state.read += state.reader.read(fresh, threads, progress)
         if state.plan.alone:
             break
         state.listing.parted()
@@ -184,6 +221,8 @@ def _read_all(state: _State, progress: Progress | None) -> None:
 def _threads(plan: Plan, work: int, enough: int) -> int:
     if plan.threads is not None:
         return max(1, plan.threads)
+    if plan.gentle:  # two threads in one process hold its lock twice as often
+        return 1
     return min(4, len(os.sched_getaffinity(0))) if work >= enough else 1
 
 
@@ -201,61 +240,6 @@ def _read_frames(state: _State, files: FrameFiles, places: Places | None, progre
     sole = state.ownership.sole_sets()
     rows = read_frames(files, owner, spans, False, threads, told, False, to_read(sole))
     return with_spared(rows, sole, state.ownership.frames_per_set())
-
-
-def _forget_ended(state: _State, rows: FrameRows) -> None:
-    """Drop address spaces that ended while the frames were read, or before but as zombies that are still listed.
-
-    Only where the kernel counts fewer mappings of some frame than were seen: else nothing has ended. Mappings of the
-    zero page are never counted (mm/memory.c:do_anonymous_page), and seen in every walk.
-    """
-    _, mappings = state.ownership.sets().along_paths()
-    counted = (rows.flags & np.uint64(KPF.ZERO_PAGE)) == 0
-    if not (counted & (rows.mapcount.astype(np.int64) < mappings[rows.set])).any():
-        return
-    for space in state.read:
-        if not space.whole:
-            continue
-        candidate = space.candidate
-        now = {pid: _stat_now(state.procfs, candidate, pid) for pid in candidate.pids}
-        ended = [pid for pid, stat in now.items() if stat is None]
-        moved = [pid for pid, stat in now.items() if stat is not None and stat.layout != candidate.stat.layout]
-        state.listing.vanished.update(ended)
-        state.gaps += [Gap(pid, "memory", "the process called exec while others were read") for pid in moved]
-        left = [pid for pid in candidate.pids if pid not in ended and pid not in moved]
-        if left:
-            candidate.pids = left
-        else:
-            space.whole = False
-
-
-def _stat_now(procfs: ProcFS, candidate: Candidate, pid: int) -> ProcessStat | None:
-    """Return what ``stat`` says by now of one of the processes of an address space; None if it has ended."""
-    is_first = pid == candidate.pids[0]
-    try:
-        with candidate.open(procfs) if is_first else procfs.open_process(pid) as process:
-            now = procfs.stat(process)
-    except (OSError, ParseError):
-        return None
-    is_another = is_first and now.start_time != candidate.stat.start_time
-    return None if now.is_zombie or is_another else now
-
-
-def _forget_vanished(state: _State) -> None:
-    """Drop the address spaces that are gone by now: nothing the kernel says of frames from here on counts them."""
-    listed = set(state.procfs.pids())
-    for space in state.read:
-        if not space.whole:
-            continue
-        alive = [pid for pid in space.candidate.pids if pid in listed]
-        state.listing.vanished.update(set(space.candidate.pids) - set(alive))
-        if alive:
-            space.candidate.pids = alive
-        else:
-            space.whole = False
-    if not state.plan.alone:
-        for pid in sorted(listed - state.listing.known):
-            state.gaps.append(Gap(pid, "memory", "the process started while the walk was ending"))
 
 
 def _page_by_page(
@@ -324,7 +308,12 @@ def _facts(
         vanished=len(state.listing.vanished | state.reader.vanished),
         missing_frames=rows.missing + len(state.ownership.device_pfns),
         ksm_known=answers.ksm_known,
-        gaps=tuple(gaps + state.gaps + _machine_gaps(state, answers) + _account_gaps(places, accounts)),
+        gaps=tuple(
+            gaps
+            + state.gaps
+            + machine_gaps(state.reader.strangers, len(state.ownership.device_pfns), answers)
+            + account_gaps(places, accounts)
+        ),
         mappings=mappings,
         places=places,
         accounts=accounts,
@@ -335,34 +324,6 @@ def _facts(
         spared_frames=rows.spared,
         memcg_paths={} if cgroups is None else {inode: cgroup.path for inode, cgroup in cgroups.by_inode.items()},
     )
-
-
-def _machine_gaps(state: _State, answers: Probe) -> list[Gap]:
-    gaps = []
-    strangers = state.reader.strangers
-    if strangers.moving:
-        gaps.append(Gap(None, f"{strangers.moving} pages", "in migration, poisoned or of a device: no frame is named"))
-    if state.ownership.device_pfns:
-        what = f"{len(state.ownership.device_pfns)} frames of device memory"
-        gaps.append(Gap(None, what, "the kernel counts no mappings of them: hidden owners cannot be told"))
-    if not answers.ksm_known:
-        gaps.append(Gap(None, "ksm", "this kernel sets KPF_KSM on every anonymous page"))
-    if answers.mapcount != "page":
-        gaps.append(Gap(None, "hidden owners of large folios", "the kernel keeps only average mapcounts"))
-    return gaps
-
-
-def _account_gaps(places: Places | None, accounts: Accounts | None) -> list[Gap]:
-    files = [gap for read in (places, accounts) if read is not None for gap in read.gaps]
-    gaps = [Gap(None, f"the kernel's figures in {name}", reason) for name, reason in dict.fromkeys(files)]
-    if accounts is None or accounts.cgroups is None:
-        return gaps
-    gaps += [Gap(None, f"cgroups below {path}", reason) for path, reason in accounts.cgroups.tree.gaps]
-    gaps += [Gap(None, f"the kernel's figures of cgroup {path}", reason) for path, reason in accounts.cgroups.gaps]
-    if accounts.cgroups.unstable:
-        what = f"charges of {len(accounts.cgroups.unstable)} cgroups"
-        gaps.append(Gap(None, what, "made, removed or renamed while the frames were read"))
-    return gaps
 
 
 def _page_size() -> int:

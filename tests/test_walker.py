@@ -90,9 +90,10 @@ def test_what_is_said_of_the_walk() -> None:
         said = walk(procfs).host
     assert set(said) == {
         "hostname", "kernel", "boot_id", "page_size", "ram", "captured_at", "seconds", "longest_lock_hold_ns",
-        "mapcount",
+        "mapcount", "verify", "gentle", "phases",
     }  # fmt: skip
     assert (said["page_size"], said["ram"], said["mapcount"]) == (PAGE, 200 * PAGE, "page")
+    assert (said["verify"], said["gentle"]) == (None, False)
     assert str(said["captured_at"]).endswith("+00:00")
     assert 0 < said["seconds"] < 60
     assert said["longest_lock_hold_ns"] > 0

@@ -24,6 +24,8 @@ RANKS: Mapping[str, float] = {
     "export": 6,
     "freeing": 5.5,  # what views of groups and of a selection ask for
     "charging": 5.5,  # facts of cgroups that several views ask for
+    "departed": 5.5,  # address spaces that ended meanwhile
+    "unseen": 5.5,  # gaps of the machine as a whole
     "facts": 5,
     "tally": 4,
     "groups": 4,
@@ -35,6 +37,7 @@ RANKS: Mapping[str, float] = {
     "mappings": 4,  # what tally is for whole address spaces, for single VMAs
     "reading": 4,  # listing, vmas, pagemap and ownership joined: address spaces read in threads, folded in order
     "plan": 4,
+    "forecast": 4.5,  # what plan and reading will come to
     "probe": 4,
     "raw": 4,
     "ownership": 3,
@@ -54,6 +57,8 @@ RANKS: Mapping[str, float] = {
     "shares": 3,
     "tree": 3,
     "procfs": 2,
+    "ourselves": 2.5,  # what procfs says of this process
+    "phases": 2,
     "threads": 2,
     "turns": 2,
     "abi": 0,
