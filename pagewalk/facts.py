@@ -260,6 +260,7 @@ class Facts:
             "hidden_frames": total(counted & (table.hidden > 0)),
             "hidden_mappings": int((frames * table.hidden)[counted].sum()),
             "hidden_pss": self.hidden_pss,
+            "counted_frames": total(counted) - self.spared_frames,
             "spared_frames": self.spared_frames,
             "drifted_frames": total(counted & (table.mapcount < table.seen)),
             "uncounted_frames": total(table.in_rss & (table.mapcount < 0)),

@@ -92,9 +92,8 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None, e
     """
     began = time.monotonic()
     captured_at = dt.datetime.now(dt.UTC)
-    detailed = ProcFS() if explain is not None else None
-    resident, peak = memory(detailed) if detailed is not None else (None, None)
-    phases = Phases(partial(read_calls, detailed) if detailed is not None else None)
+    before = memory(ProcFS()) if explain is not None else None
+    phases = Phases(partial(read_calls, ProcFS()) if explain is not None else None)
     phases.begin("opening")
     with FrameFiles(procfs) as files:
         answers = probe(procfs, files)
@@ -141,21 +140,30 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None, e
     state.gaps += forget_ended(procfs, state.listing, state.read, rows, ownership.sets())
     facts = _facts(state, rows, answers, places, accounts, cgroups)
     phases.end()
-    cost = state.reader.cost
-    phases.add("processes", entries=cost.entries, scans=cost.scans)
-    phases.add("frames", words=rows.words)
     facts.host.update(
         captured_at=captured_at.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - began, 6),
-        longest_lock_hold_ns=cost.longest_ns,
         mapcount=answers.mapcount,
-        verify="all" if plan.verify else None,
-        gentle=plan.gentle,
-        phases=phases.rows(),
+        **_cost(state, rows, before),
     )
-    if detailed is not None:
-        facts.host["memory"] = {"resident_before": resident, "peak_before": peak, "peak_after": memory(detailed)[1]}
     return facts
+
+
+def _cost(state: _State, rows: FrameRows, before: tuple[int, int] | None) -> dict[str, Any]:
+    """Return how the walk was done, and what it has cost: for the JSON's ``host``."""
+    cost = state.reader.cost
+    state.phases.add("processes", entries=cost.entries, scans=cost.scans)
+    state.phases.add("frames", words=rows.words)
+    said: dict[str, Any] = {
+        "longest_lock_hold_ns": cost.longest_ns,
+        "verify": "all" if state.plan.verify else None,
+        "gentle": state.plan.gentle,
+        "phases": state.phases.rows(),
+    }
+    if before is not None:
+        resident, peak = before
+        said["memory"] = {"resident_before": resident, "peak_before": peak, "peak_after": memory(ProcFS())[1]}
+    return said
 
 
 def _places(procfs: ProcFS, plan: Plan, gaps: list[Gap]) -> Places | None:

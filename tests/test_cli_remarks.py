@@ -58,6 +58,8 @@ def test_coverage() -> None:
     )
     whole = {**COVERAGE, "explained_frames": COVERAGE["mapped_frames"], "hidden_mappings": 0, "hidden_frames": 0}
     assert "; 0 hidden mappings of 0 B; all of 1.14 GiB mapped explained;" in coverage_line(HOST, whole)
+    said = coverage_line({**HOST, "verify": "all"}, {**whole, "counted_frames": 300_000})
+    assert "all of 1.14 GiB mapped explained; verified by the counts of all 300,000 frames; " in said
 
 
 def test_gaps() -> None:

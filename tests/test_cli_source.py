@@ -25,17 +25,10 @@ def test_the_argument() -> None:
 
 def test_what_only_a_walk_has() -> None:
     need_live(Namespace(file=None), {"--alone": True})
-    need_live(Namespace(file="host.pwz"), {"--alone": False, "--threads": None})
+    need_live(Namespace(file="host.pwz"), {"--alone": False})
     with pytest.raises(Stop, match=r"--alone is of a walk of this machine, host\.pwz is a snapshot") as stop:
         need_live(Namespace(file="host.pwz"), {"--alone": True})
     assert stop.value.code == Exit.USAGE
-
-
-def test_threads_of_the_environment_do_not_refuse_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PAGEWALK_THREADS", "2")
-    need_live(Namespace(file="host.pwz"), {"--threads": 2})
-    with pytest.raises(Stop):
-        need_live(Namespace(file="host.pwz"), {"--alone": True})
 
 
 def test_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ class TestHowMuch:
             (("--by", "mapping", "-p", "7", "--columns", "start,vm_flags"), {"mappings": [7], "vm_flags": True}),
             (("--by", "mapping"), {"mappings": True}),
             (("--by", "mapping", "-p", "7"), {"mappings": [7]}),
-            (("--by", "use", "--threads", "2"), {"frames": "all", "threads": 2}),
+            (("--by", "use", "--threads", "2"), {"frames": "all"}),
             ((), {"frames": "all", "freed": True}),
             (("-p", "7", "--by", "summary"), {"freed": True}),
             (("--by", "program"), {"freed": True}),

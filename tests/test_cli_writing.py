@@ -11,7 +11,8 @@ import pytest
 
 from pagewalk.cli.exits import Exit, Stop
 from pagewalk.cli.options import Parser
-from pagewalk.cli.writing import add_walking, add_writing, finish, settle_format
+from pagewalk.cli.walking import add_walking
+from pagewalk.cli.writing import add_writing, finish, settle_format
 from pagewalk.render.screen import Screen, Section
 from pagewalk.table import Column, Table
 from pagewalk.views.gap import COLUMNS as GAPS

@@ -178,6 +178,7 @@ def test_coverage(rows: list[Row]) -> None:
         "drifted_frames": frames([row for row in counted if row[2] < seen(row)]),
         "uncounted_frames": frames([row for row in resident(rows) if row[2] < 0]),
         "hugetlb_frames": frames([row for row in rows if row[0] and row[1] == HUGETLB]),
+        "counted_frames": frames(counted),
         "spared_frames": 0,
         "special_frames": frames([row for row in rows if row[0] and row[1] in (ZERO, SPECIAL)]),
     }

@@ -72,6 +72,41 @@ def test_what_is_not_read_is_what_would_have_been(machine: Machine) -> None:
             assert one.select(names).to_dicts() == other.select(names).to_dicts()
 
 
+@settings(max_examples=100)
+@given(machines())
+def test_verifying_changes_no_answer(machine: Machine) -> None:
+    """The count of every owned frame is read then, and says the same; what was not asked for stays unknown."""
+    machine = truthful(machine)
+    with walked(machine, columns=LEAN) as lean, walked(machine, columns=LEAN, verify="all") as checked:
+        assert checked.processes().to_dicts() == lean.processes().to_dicts()
+        assert checked.sharing().to_dicts() == lean.sharing().to_dicts()
+        spared, said = lean.coverage(), checked.coverage()
+        assert said["spared_frames"] == 0
+        for coverage in (spared, said):
+            read = coverage["counted_frames"] + coverage["uncounted_frames"]
+            assert read + coverage["spared_frames"] == coverage["mapped_frames"]
+        changing = ("counted_frames", "spared_frames")
+        assert {name: spared[name] for name in spared if name not in changing} == {
+            name: said[name] for name in said if name not in changing
+        }
+
+
+def test_what_pagemap_says_wrongly_is_found_by_verifying() -> None:
+    """A hidden process maps a frame that pagemap calls mapped once: no kernel says so of 4K pages, but if one did."""
+    machine = machine_of([Frame(10, Kind.ANON, hidden=1), Frame(11, Kind.ANON)], heap({0: 10, 1: 11}))
+    with walked(machine, columns=("pid", "uss")) as lean, walked(machine, columns=("pid", "uss"), verify="all") as full:
+        assert (lean.coverage()["spared_frames"], lean.coverage()["hidden_frames"]) == (2, 0)
+        assert (full.coverage()["counted_frames"], full.coverage()["hidden_frames"]) == (2, 1)
+        assert [snapshot.processes()["uss"].tolist() for snapshot in (lean, full)] == [[2 * PAGE], [PAGE]]
+        assert (lean.host["verify"], full.host["verify"]) == (None, "all")
+
+
+@pytest.mark.parametrize("wish", ["some", "ALL", ""])
+def test_there_is_one_way_to_verify(wish: str) -> None:
+    with pytest.raises(PagewalkError, match="is not known; there is 'all'"):
+        pagewalk.walk(verify=wish, root="/nowhere")
+
+
 def heap(frames: dict[int, int], **vma: Any) -> tuple[Vma, ...]:
     entries = {at: Present(pfn, PM_MMAP_EXCLUSIVE) for at, pfn in frames.items()}
     return (Vma(0x400, 2048, entries=entries, **vma),)

@@ -14,9 +14,9 @@ from pagewalk.cli.diff_options import options
 from pagewalk.cli.exits import Exit, Stop
 from pagewalk.cli.output import MACHINE
 from pagewalk.cli.people import changed
-from pagewalk.cli.progress import ProgressBar
 from pagewalk.cli.remarks import machine_line, moment, read_line
 from pagewalk.cli.views import Question
+from pagewalk.cli.walking import refuse_for_file, walked
 from pagewalk.cli.wishes import Wishes
 from pagewalk.cli.writing import finish, settle_format
 from pagewalk.errors import PagewalkError
@@ -70,8 +70,8 @@ def check(args: Namespace, wishes: Wishes) -> None:
     """Stop, before files are read or a walk is made, if the question makes no sense."""
     if args.old is None:
         raise Stop(Exit.USAGE, "diff needs a snapshot: pagewalk diff OLD [NEW] (`pagewalk snapshot -o OLD` makes one)")
-    if args.new is not None and args.threads:
-        raise Stop(Exit.USAGE, f"--threads is of a walk of this machine, {args.new} is a snapshot: leave one out")
+    if args.new is not None:
+        refuse_for_file(args, args.new)
     if args.totals and args.format in MACHINE:
         raise Stop(
             Exit.USAGE, f"-t is for people; a row of totals among the rows of {args.format} would be counted twice"
@@ -96,14 +96,12 @@ def check(args: Namespace, wishes: Wishes) -> None:
 def difference_of(args: Namespace) -> Difference:
     """Load the snapshots, or walk for the second one, and compare."""
     from pagewalk.compared import diff
-    from pagewalk.snapshot import load, walk
+    from pagewalk.snapshot import load
 
     old = load(args.old)
     if args.new is not None:
         return diff(old, load(args.new))
-    how = walk_options(old, args)
-    with ProgressBar(not args.quiet) as progress:
-        return diff(old, walk(progress=progress, **how))
+    return diff(old, walked(args, **walk_options(old, args)))
 
 
 def walk_options(old: Snapshot, args: Namespace) -> dict[str, Any]:
@@ -115,7 +113,7 @@ def walk_options(old: Snapshot, args: Namespace) -> dict[str, Any]:
         raise Stop(Exit.FAILURE, f"{args.old}: holds no mappings, which --by {args.by} compares: take another snapshot")
     if view is not None and view.whole_ram and not has_books:
         raise Stop(Exit.FAILURE, f"{args.old}: holds mapped memory only, --by {args.by} compares all of RAM")
-    how: dict[str, Any] = {"threads": args.threads} if args.threads else {}
+    how: dict[str, Any] = {}
     if has_mappings and (view is None or view.one_boot):
         how["mappings"] = True
     if has_books and (view.whole_ram if view is not None else not is_chosen(args)):

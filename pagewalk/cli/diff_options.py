@@ -8,7 +8,8 @@ from pagewalk.cli.changes import CHANGES
 from pagewalk.cli.choosing import add_choice
 from pagewalk.cli.options import Parser, number, positive
 from pagewalk.cli.report_options import words
-from pagewalk.cli.writing import add_walking, add_writing
+from pagewalk.cli.walking import add_walking
+from pagewalk.cli.writing import add_writing
 
 __all__ = ["options"]
 

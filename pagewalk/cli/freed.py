@@ -14,8 +14,9 @@ from pagewalk.cli.people import changed
 from pagewalk.cli.remarks import count, coverage_line, heading, size
 from pagewalk.cli.source import add_file, snapshot_of
 from pagewalk.cli.views import View
+from pagewalk.cli.walking import add_walking
 from pagewalk.cli.wishes import Wishes
-from pagewalk.cli.writing import add_walking, add_writing, finish, settle_format
+from pagewalk.cli.writing import add_writing, finish, settle_format
 from pagewalk.render.screen import Screen, Section
 
 if TYPE_CHECKING:

@@ -69,13 +69,20 @@ def check(args: Namespace) -> None:
     view = maps_view(args.group)
     check_columns(view, [args.sort] if args.sort else [], "-s", "maps")
     check_columns(view, args.columns or [], "--columns", "maps")
-    if args.no_smaps:
+    if (without := leaves_smaps_out(args)) is not None:
         if args.legend:
-            raise Stop(Exit.USAGE, "--legend explains VmFlags, which only smaps has: leave --no-smaps out")
+            raise Stop(Exit.USAGE, f"--legend explains VmFlags, which only smaps has: leave {without} out")
         for name in [*(args.columns or []), *([args.sort] if args.sort else [])]:
             if name.startswith("kernel_") or name == "vm_flags":
-                raise Stop(Exit.USAGE, f"{name} is the kernel's own word, from smaps: leave --no-smaps out")
+                raise Stop(Exit.USAGE, f"{name} is the kernel's own word, from smaps: leave {without} out")
     need_live(args, {"--stack": args.stack, "--alone": args.alone, "--no-smaps": args.no_smaps})
+
+
+def leaves_smaps_out(args: Namespace) -> str | None:
+    """Return the option for which smaps is not read, None if it is: it holds the process up for long."""
+    if args.no_smaps:
+        return "--no-smaps"
+    return "--gentle" if args.gentle and args.file is None else None
 
 
 def check_format(args: Namespace) -> None:
@@ -97,7 +104,11 @@ def taken(args: Namespace, pid: int) -> Snapshot:
     from pagewalk.procfs import ProcFS
 
     check_target(ProcFS(), pid)
-    how: dict[str, Any] = {"mappings": [pid], "vm_flags": not args.no_smaps, **({"pids": [pid]} if args.alone else {})}
+    how: dict[str, Any] = {
+        "mappings": [pid],
+        "vm_flags": leaves_smaps_out(args) is None,
+        **({"pids": [pid]} if args.alone else {}),
+    }
     try:
         return snapshot_of(args, **how)
     except (PermissionRequired, Unsupported):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pagewalk.cli.options import Parser, positive
 from pagewalk.cli.report_options import words
 from pagewalk.cli.source import add_file
-from pagewalk.cli.writing import add_walking, add_writing
+from pagewalk.cli.walking import add_walking
+from pagewalk.cli.writing import add_writing
 
 __all__ = ["options"]
 

@@ -66,10 +66,11 @@ def coverage_line(host: Mapping[str, Any], coverage: Mapping[str, Any]) -> str:
     mapped, explained = coverage["mapped_frames"], coverage["explained_frames"]
     but = "all" if explained == mapped else f"all but {size((mapped - explained) * page)}"
     hidden = size(coverage["hidden_frames"] * page)
+    verified = f"; verified by the counts of all {coverage['counted_frames']:,} frames" if host.get("verify") else ""
     return (
         f"{read_line(coverage)};"
         f" {count(coverage['hidden_mappings'], 'hidden mapping')} of {hidden};"
-        f" {but} of {size(mapped * page)} mapped explained;"
+        f" {but} of {size(mapped * page)} mapped explained{verified};"
         f" {duration(host['seconds'])}, longest lock hold {duration(host['longest_lock_hold_ns'] / 1e9)}"
     )
 

@@ -18,6 +18,7 @@ from pagewalk.cli.report_options import options
 from pagewalk.cli.source import need_live, snapshot_of
 from pagewalk.cli.summary import summary_sections
 from pagewalk.cli.views import DEEP, VIEWS, Question
+from pagewalk.cli.walking import given
 from pagewalk.cli.walks import take_walk
 from pagewalk.cli.wishes import Wishes
 from pagewalk.cli.writing import finish, settle_format
@@ -99,7 +100,11 @@ def check(args: Namespace, selection: Wishes) -> None:
 
 def check_scope(args: Namespace, selection: Wishes) -> None:
     """Stop if the view cannot be had of what is selected, or not in that detail."""
-    need_live(args, {"--alone": args.alone, "--kernel-pss": args.kernel_pss, "--threads": args.threads})
+    need_live(args, {"--alone": args.alone, "--kernel-pss": args.kernel_pss, **given(args)})
+    for option in given(args) if args.kernel_pss else ():
+        raise Stop(Exit.USAGE, f"--kernel-pss takes no walk, {option} is of one: leave one out")
+    if args.gentle and "vm_flags" in (args.columns or ()):
+        raise Stop(Exit.USAGE, "vm_flags is in smaps only, which holds processes up: leave it out, or --gentle")
     if args.alone and not selection:
         raise Stop(Exit.USAGE, f"--alone needs a selection: {OPTIONS}")
     if args.by in VIEWS and VIEWS[args.by].whole_ram:

@@ -12,9 +12,8 @@ from pagewalk.cli.exits import Exit, Stop, say
 from pagewalk.cli.options import Parser
 from pagewalk.cli.output import check_new_file
 from pagewalk.cli.privilege import as_typed
-from pagewalk.cli.progress import ProgressBar
 from pagewalk.cli.remarks import count, size
-from pagewalk.cli.writing import add_walking
+from pagewalk.cli.walking import add_walking, walked
 from pagewalk.errors import PagewalkError, ParseError, PermissionRequired, Unsupported
 from pagewalk.render.units import duration
 
@@ -84,11 +83,15 @@ def run(arguments: list[str]) -> int:
     args = options().parse(arguments)
     if args.output is None:
         raise Stop(Exit.USAGE, "into which file? Say it by -o FILE (see `pagewalk help snapshot`)")
+    if args.smaps and args.gentle:
+        raise Stop(Exit.USAGE, "--smaps holds processes up, --gentle is not to: leave one out")
     check_new_file(args.output, args.force)
     began = time.monotonic()
     facts, reason = walk_all(args)
     from pagewalk.storage.codec import save_facts
 
+    if args.explain:
+        args.explanation.facts()
     try:
         written = save_facts(args.output, facts, args.force, args.redact, "--force")
     except PagewalkError as error:
@@ -97,25 +100,23 @@ def run(arguments: list[str]) -> int:
         say(saved(args, facts, written, time.monotonic() - began))
         if reason:
             say(f"only mapped memory was saved, all of RAM could not be read: {reason}")
+    if args.explain:
+        args.explanation.end()
     return Exit.OK
 
 
 def walk_all(args: Namespace) -> tuple[Facts, str]:
     """Walk for every question there is; return the facts, and why all of RAM could not be read."""
     from pagewalk.facts import Gap
-    from pagewalk.snapshot import walk
 
     how: dict[str, Any] = {"mappings": True, "freed": True, "vm_flags": args.smaps}
-    if args.threads:
-        how["threads"] = args.threads
-    with ProgressBar(not args.quiet) as progress:
-        try:
-            return walk(progress=progress, frames="all", nodes=True, **how).facts, ""
-        except (PermissionRequired, Unsupported, ParseError) as error:
-            # What hides iomem may leave the rest to be seen; what does not is met again.
-            facts = walk(progress=progress, **how).facts
-            gap = Gap(None, "all of RAM", str(error))
-            return replace(facts, gaps=(*facts.gaps, gap)), str(error)
+    try:
+        return walked(args, frames="all", nodes=True, **how).facts, ""
+    except (PermissionRequired, Unsupported, ParseError) as error:
+        # What hides iomem may leave the rest to be seen; what does not is met again.
+        facts = walked(args, **how).facts
+        gap = Gap(None, "all of RAM", str(error))
+        return replace(facts, gaps=(*facts.gaps, gap)), str(error)
 
 
 def saved(args: Namespace, facts: Facts, written: int, seconds: float) -> str:

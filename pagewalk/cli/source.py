@@ -6,14 +6,13 @@ walk has, and takes its snapshot from `snapshot_of`; `remarks.heading` says of w
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pagewalk.cli.exits import Exit, Stop
 from pagewalk.cli.options import Parser
-from pagewalk.cli.progress import ProgressBar
+from pagewalk.cli.walking import refuse_for_file, walked
 
 if TYPE_CHECKING:
     from pagewalk.snapshot import Snapshot
@@ -43,9 +42,7 @@ def need_live(args: Namespace, options: Mapping[str, object]) -> None:
         What only a walk has, each with its value: what is not given is false.
     """
     for option, value in options.items():
-        # Threads that the environment asks for are for walks, and no reason to refuse a file.
-        is_asked = value and not (option == "--threads" and os.environ.get("PAGEWALK_THREADS"))
-        if args.file is not None and is_asked:
+        if args.file is not None and value:
             raise Stop(Exit.USAGE, f"{option} is of a walk of this machine, {args.file} is a snapshot: leave one out")
 
 
@@ -55,7 +52,7 @@ def snapshot_of(args: Namespace, **how: Any) -> Snapshot:
     Parameters
     ----------
     args : Namespace
-        With ``file`` (None walks), ``quiet`` and, if the verb has it, ``threads``.
+        With ``file`` (None walks), ``quiet`` and, as far as the verb has them, the options of `walking.add_walking`.
     **how
         What `pagewalk.walk` is to do. A file made by ``pagewalk snapshot`` holds all that any question needs.
 
@@ -69,16 +66,12 @@ def snapshot_of(args: Namespace, **how: Any) -> Snapshot:
     SnapshotError
         The file is no snapshot, or damaged.
     """
-    threads = getattr(args, "threads", None)
-    need_live(args, {"--threads": threads})
     if args.file is not None:
+        refuse_for_file(args, args.file)
         from pagewalk.snapshot import load
 
         try:
             return load(args.file)
         except MemoryError as error:
             raise Stop(Exit.FAILURE, f"{args.file}: not enough memory for it; read it on a larger machine") from error
-    from pagewalk.snapshot import walk
-
-    with ProgressBar(not args.quiet) as progress:
-        return walk(progress=progress, **({"threads": threads} if threads else {}), **how)
+    return walked(args, **how)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pagewalk.cli.exits import Exit, Stop
 from pagewalk.cli.output import screen_size
 from pagewalk.cli.pairing import asked_view
-from pagewalk.cli.progress import ProgressBar
+from pagewalk.cli.walking import walked
 from pagewalk.cli.wishes import Wishes
 from pagewalk.errors import PagewalkError, ParseError, PermissionRequired, Unsupported
 
@@ -46,29 +46,24 @@ def take_walk(args: Namespace, wishes: Wishes) -> tuple[Snapshot, str]:
     reason : str
         Why all of RAM could not be read though the summary wanted it; empty where nothing is missing.
     """
-    from pagewalk.snapshot import walk
-
     how = walk_options(args, wishes)
-    with ProgressBar(not args.quiet) as progress:
-        if args.alone:
-            return walk_alone(lambda pids: walk(progress=progress, pids=pids, **how), wishes), ""
-        if args.by != "summary":
-            return walk(progress=progress, **how), ""
-        try:
-            return walk(progress=progress, **how), ""
-        except (PermissionRequired, Unsupported, ParseError) as error:
-            if "frames" not in how:
-                raise
-            # What hides iomem may leave the rest to be seen; what does not is met again.
-            del how["frames"]
-            return walk(progress=progress, **how), str(error)
+    if args.alone:
+        return walk_alone(lambda pids: walked(args, pids=pids, **how), wishes), ""
+    if args.by != "summary":
+        return walked(args, **how), ""
+    try:
+        return walked(args, **how), ""
+    except (PermissionRequired, Unsupported, ParseError) as error:
+        if "frames" not in how:
+            raise
+        # What hides iomem may leave the rest to be seen; what does not is met again.
+        del how["frames"]
+        return walked(args, **how), str(error)
 
 
 def walk_options(args: Namespace, wishes: Wishes) -> dict[str, Any]:
     """Return what is asked of `walk`: what is not needed is not read."""
     how: dict[str, Any] = {}
-    if args.threads:
-        how["threads"] = args.threads
     view = None if args.by == "summary" else asked_view(args)[0]
     # Of some processes alone it cannot be known: others may hold what they do.
     if not args.alone and (has_room_for_freed(args) if view is None else view.freed):

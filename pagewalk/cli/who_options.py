@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pagewalk.cli.options import Parser
-from pagewalk.cli.writing import add_walking, add_writing
+from pagewalk.cli.walking import add_walking
+from pagewalk.cli.writing import add_writing
 
 __all__ = ["options"]
 

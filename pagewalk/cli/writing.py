@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace, _ArgumentGroup
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pagewalk.cli.exits import Exit, say
-from pagewalk.cli.options import Parser, positive
+from pagewalk.cli.options import Parser
 from pagewalk.cli.output import FORMATS, MACHINE, check_new_file, colors_of, destination, renderer, screen_size
 from pagewalk.cli.remarks import count, gap_lines
 from pagewalk.render.screen import Screen, Style
@@ -15,7 +16,7 @@ from pagewalk.render.screen import Screen, Style
 if TYPE_CHECKING:
     from pagewalk.table import Table
 
-__all__ = ["add_walking", "add_writing", "finish", "settle_format", "write"]
+__all__ = ["add_writing", "finish", "settle_format", "write"]
 
 
 def add_writing(parser: Parser) -> _ArgumentGroup:
@@ -57,22 +58,6 @@ def add_writing(parser: Parser) -> _ArgumentGroup:
     return how
 
 
-def add_walking(group: _ArgumentGroup, parser: Parser) -> None:
-    """Add the option that every verb that walks has.
-
-    Parameters
-    ----------
-    group : _ArgumentGroup
-        Where the help shows it.
-    parser : Parser
-        Of the verb.
-    """
-    threads = group.add_argument(
-        "--threads", metavar="N", type=positive, help="threads that read (default: by the machine)"
-    )
-    parser.mirror(threads)
-
-
 def settle_format(args: Namespace) -> None:
     """Choose the format where none is asked for, and stop before a walk if the answer could not be written."""
     is_terminal = args.output is None and sys.stdout is not None and sys.stdout.isatty()
@@ -106,8 +91,11 @@ def finish(screen: Screen, gaps: Table, args: Namespace) -> int:
     gaps : Table
         What could not be seen.
     args : Namespace
-        With the options of `add_writing`.
+        With the options of `add_writing`, and the ``explanation`` of a walk if one was asked for.
     """
+    explanation = getattr(args, "explanation", None)
+    if explanation is not None:
+        screen = replace(screen, facts={**screen.facts, "explain": explanation.facts()})
     write(screen, args)
     # A screen has them at its foot, JSON in itself.
     if not args.quiet and args.format not in ("text", "json"):
@@ -116,6 +104,8 @@ def finish(screen: Screen, gaps: Table, args: Namespace) -> int:
     if args.verbose:
         for line in gap_lines(gaps):
             say(line)
+    if explanation is not None:
+        explanation.end()
     if args.strict and len(gaps):
         say(f"{count(len(gaps), 'gap')} under --strict, so exit {Exit.GAPS:d}; -v says what could not be seen")
         return Exit.GAPS

@@ -135,3 +135,22 @@ def test_twins(root: None, stage: Stage) -> None:
     sums, _ = expect_same([agent])
     assert sums["uss"] >= 100 * PAGE
     assert twin.pid in process(pagewalk.walk(columns=NAMES), agent)["pids"]
+
+
+def test_verifying_reads_all_and_says_the_same(root: None, stage: Stage) -> None:
+    """The count of every frame is read, also of the heap's, and the heap is told the same to the byte."""
+    agent = stage.start()
+    memory = agent.map(3000 * PAGE)
+    agent.write(memory)
+    figures = ("rss", "uss", "private", "anon", "hugetlb", "swap")
+    lean = pagewalk.walk(columns=NAMES)
+    for gentle in (False, True):
+        full = pagewalk.walk(columns=NAMES, verify="all", gentle=gentle)
+        assert {name: process(full, agent)[name] for name in figures} == {
+            name: process(lean, agent)[name] for name in figures
+        }
+        said = full.coverage()
+        assert lean.coverage()["spared_frames"] >= 2500
+        assert said["spared_frames"] == 0
+        assert said["counted_frames"] + said["uncounted_frames"] == said["mapped_frames"]
+        assert (full.host["verify"], full.host["gentle"]) == ("all", gentle)
