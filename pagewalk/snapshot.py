@@ -20,7 +20,6 @@ from pagewalk.questions.frames import OfFrames
 from pagewalk.questions.machine import OfMachine
 from pagewalk.questions.processes import OfProcesses
 from pagewalk.questions.space import OfSpace
-from pagewalk.storage import codec
 from pagewalk.table import Table
 from pagewalk.views import gap
 from pagewalk.views.process import COLUMNS
@@ -136,6 +135,9 @@ class Snapshot(OfProcesses, OfMachine, OfSpace, OfFrames):
         OSError
             It cannot be written: the disk is full.
         """
+        # Loaded when it is needed: packing and checking a file takes modules that no walk needs.
+        from pagewalk.storage import codec
+
         return codec.save_facts(os.fspath(path), self.facts, force, redact)
 
 
@@ -159,6 +161,8 @@ def load(path: str | os.PathLike[str]) -> Snapshot:
     OSError
         It cannot be opened.
     """
+    from pagewalk.storage import codec
+
     return Snapshot(codec.load_facts(os.fspath(path)))
 
 

@@ -129,6 +129,18 @@ class TestLaziness:
         assert loaded.isdisjoint(self.HEAVY)
 
 
+    def test_a_report_loads_no_more_than_it_needs(self) -> None:
+        """Packing files, and views that are not asked for, take as long to import as a small machine to walk."""
+        script = (
+            "import pagewalk.cli.report, pagewalk.snapshot, sys\n"
+            "print(*(name for name in sys.modules if name.startswith(('pagewalk', 'zipfile', 'email', 'rich'))))"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        loaded = set(done.stdout.split())
+        assert loaded.isdisjoint({"zipfile", "email", "rich", "pagewalk.storage.codec", "pagewalk.views.who"})
+
+
 class TestHabits:
     def test_files_and_functions_read_in_one_sitting(self) -> None:
         holds(habits.too_long(MODULES))

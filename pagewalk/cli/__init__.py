@@ -14,6 +14,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TextIO
 
+from pagewalk.cli.blas import one_thread
 from pagewalk.cli.exits import Exit, Stop, say
 from pagewalk.errors import PagewalkError, PermissionRequired, Unsupported
 
@@ -77,7 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = dispatch(arguments)
+        with one_thread():
+            code = dispatch(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
     except SystemExit as end:  # argparse, having shown the help

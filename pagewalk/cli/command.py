@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pagewalk.cli.blas import environment
 from pagewalk.cli.exits import Exit, Stop
 
 if TYPE_CHECKING:
@@ -203,8 +204,8 @@ def spawn(path: str, words: Sequence[str], mask: Iterable[int]) -> int:
     # SIGPIPE and SIGXFSZ are ignored by Python, not by whoever started it.
     start = partial(os.posix_spawn, setsigmask=list(mask), setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])
     try:
-        return start(path, list(words), os.environ)
+        return start(path, list(words), environment())
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise
-        return start("/bin/sh", ["sh", path, *words[1:]], os.environ)
+        return start("/bin/sh", ["sh", path, *words[1:]], environment())

@@ -1,1 +1,1 @@
-"""The questions that a snapshot answers, by what they are about: each is a call of one view."""
+"""The methods of the snapshot, by what they are about. Each imports its view when it is asked: few are, in one run."""

@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from pagewalk.errors import PagewalkError
 from pagewalk.facts import Facts
 from pagewalk.table import Table
-from pagewalk.views import frameset
-from pagewalk.views import who as who_view
 
 __all__ = ["OfFrames"]
 
@@ -39,7 +37,9 @@ class OfFrames:
         PagewalkError
             The walk was asked neither for frames (``walk(pfns=[...])``) nor for mappings (``walk(mappings=True)``).
         """
-        return who_view.who(self.facts, frame_numbers(pfns))
+        from pagewalk.views import who
+
+        return who.who(self.facts, frame_numbers(pfns))
 
     def places(self, pfns: ArrayLike) -> Table:
         """Every page that maps one of some frames.
@@ -59,7 +59,9 @@ class OfFrames:
         PagewalkError
             As of `who`.
         """
-        return who_view.places(self.facts, frame_numbers(pfns))
+        from pagewalk.views import who
+
+        return who.places(self.facts, frame_numbers(pfns))
 
     def frame_states(self, pfns: ArrayLike) -> Table:
         """In what states some frames are: mapped, dirty, active and so on.
@@ -79,6 +81,8 @@ class OfFrames:
         PagewalkError
             As of `who`.
         """
+        from pagewalk.views import frameset
+
         return frameset.states(self.facts, frame_numbers(pfns))
 
     def frame_owners(self, pfns: ArrayLike) -> Table:
@@ -99,6 +103,8 @@ class OfFrames:
         PagewalkError
             As of `who`.
         """
+        from pagewalk.views import frameset
+
         return frameset.owners(self.facts, frame_numbers(pfns))
 
     def frame_charges(self, pfns: ArrayLike) -> Table:
@@ -119,6 +125,8 @@ class OfFrames:
         PagewalkError
             As of `who`.
         """
+        from pagewalk.views import frameset
+
         return frameset.charges(self.facts, frame_numbers(pfns))
 
     def frames_of_file(self, path: str = "", device: tuple[int, int] = (0, 0), inode: int = 0) -> NDArray[np.int64]:
@@ -143,6 +151,8 @@ class OfFrames:
         PagewalkError
             As of `who`.
         """
+        from pagewalk.views import frameset
+
         return frameset.frames_of_file(self.facts, path, device, inode)
 
 

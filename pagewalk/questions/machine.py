@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pagewalk.facts import Facts
 from pagewalk.table import Table
-from pagewalk.views import balance, charge, node, use
-from pagewalk.views import cgroup as cgroup_view
 
 __all__ = ["OfMachine"]
 
@@ -28,6 +26,8 @@ class OfMachine:
         PagewalkError
             The walk did not read all of RAM (``walk(frames="all")``).
         """
+        from pagewalk.views import use
+
         return use.uses(self.facts)
 
     def balance(self) -> Table:
@@ -43,6 +43,8 @@ class OfMachine:
         PagewalkError
             The walk did not read all of RAM.
         """
+        from pagewalk.views import balance
+
         return balance.balance(self.facts)
 
     def nodes(self) -> Table:
@@ -58,6 +60,8 @@ class OfMachine:
         PagewalkError
             The walk did not read all of RAM.
         """
+        from pagewalk.views import node
+
         return node.nodes(self.facts)
 
     def cgroups(self, depth: int | None = None) -> Table:
@@ -78,7 +82,9 @@ class OfMachine:
         PagewalkError
             The walk did not read all of RAM (``walk(frames="all")``).
         """
-        return cgroup_view.cgroups(self.facts, depth)
+        from pagewalk.views import cgroup
+
+        return cgroup.cgroups(self.facts, depth)
 
     def charges(self, depth: int | None = None) -> Table:
         """Who is charged for what others use: bytes by cgroup charged and cgroups that map, the largest first.
@@ -98,4 +104,6 @@ class OfMachine:
         PagewalkError
             The walk did not read all of RAM.
         """
+        from pagewalk.views import charge
+
         return charge.charges(self.facts, depth)

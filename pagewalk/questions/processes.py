@@ -8,10 +8,7 @@ from pagewalk.facts import Facts
 from pagewalk.groups import Selection
 from pagewalk.groups import select as selected
 from pagewalk.table import Table
-from pagewalk.views import freed as freed_view
-from pagewalk.views import group, kind, mapping, process
-from pagewalk.views import pairs as pairs_view
-from pagewalk.views import sharing as sharing_view
+from pagewalk.views import process
 
 __all__ = ["OfProcesses"]
 
@@ -56,6 +53,8 @@ class OfProcesses:
         Table
             One row a program.
         """
+        from pagewalk.views import group
+
         return group.programs(self.facts, select)
 
     def users(self, select: Selection | None = None) -> Table:
@@ -71,6 +70,8 @@ class OfProcesses:
         Table
             One row a user.
         """
+        from pagewalk.views import group
+
         return group.users(self.facts, select)
 
     def mappings(self, pid: int | None = None, select: Selection | None = None) -> Table:
@@ -93,6 +94,8 @@ class OfProcesses:
         PagewalkError
             The walk kept no mappings (``walk(mappings=True)``), or the pid was not read.
         """
+        from pagewalk.views import mapping
+
         return mapping.mappings(self.facts, pid, select)
 
     def sharing(self, select: Selection | None = None, limit: int | None = None) -> Table:
@@ -110,7 +113,9 @@ class OfProcesses:
         Table
             One row an owner set.
         """
-        return sharing_view.sharing(self.facts, select, limit)
+        from pagewalk.views import sharing
+
+        return sharing.sharing(self.facts, select, limit)
 
     def pairs(self, by: str = "process", select: Selection | None = None) -> Table:
         """How much every two share, and what each has alone, the largest first.
@@ -133,7 +138,9 @@ class OfProcesses:
         PagewalkError
             There are too many to pair them all.
         """
-        return pairs_view.pairs(self.facts, by, select)
+        from pagewalk.views import pairs
+
+        return pairs.pairs(self.facts, by, select)
 
     def freed(self, select: Selection | None = None, pids: Sequence[int] = ()) -> Table:
         """What the end of a set of processes would free, in bytes.
@@ -155,7 +162,9 @@ class OfProcesses:
         PagewalkError
             The walk was not asked for it (``walk(freed=True)``), or a pid was not read.
         """
-        return freed_view.freed(self.facts, select if select is not None else selected(self.facts.spaces, pids))
+        from pagewalk.views import freed
+
+        return freed.freed(self.facts, select if select is not None else selected(self.facts.spaces, pids))
 
     def fates(self, select: Selection | None = None, pids: Sequence[int] = ()) -> Table:
         """What would be freed and what would stay of what a set of processes has, and why.
@@ -177,7 +186,9 @@ class OfProcesses:
         PagewalkError
             The walk was not asked for it (``walk(freed=True)``), or a pid was not read.
         """
-        return freed_view.fates(self.facts, select if select is not None else selected(self.facts.spaces, pids))
+        from pagewalk.views import freed
+
+        return freed.fates(self.facts, select if select is not None else selected(self.facts.spaces, pids))
 
     def kinds(self) -> Table:
         """Mapped memory by what it is: anonymous, file, shared memory, and what no rss counts.
@@ -187,4 +198,6 @@ class OfProcesses:
         Table
             One row a kind.
         """
+        from pagewalk.views import kind
+
         return kind.kinds(self.facts)

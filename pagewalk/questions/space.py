@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pagewalk.facts import Facts
 from pagewalk.table import Table
-from pagewalk.views import folio, partner
-from pagewalk.views import maps as maps_view
 
 __all__ = ["OfSpace"]
 
@@ -36,7 +34,9 @@ class OfSpace:
         PagewalkError
             The walk kept no mappings of this process.
         """
-        return maps_view.maps(self.facts, pid, group)
+        from pagewalk.views import maps
+
+        return maps.maps(self.facts, pid, group)
 
     def folios(self, pid: int, group: bool = False) -> Table:
         """What a process maps of large folios: huge pages of any size.
@@ -59,6 +59,8 @@ class OfSpace:
         PagewalkError
             The walk kept no mappings of this process.
         """
+        from pagewalk.views import folio
+
         return folio.folios(self.facts, pid, group)
 
     def partners(self, pid: int, group: bool = False) -> Table:
@@ -81,4 +83,6 @@ class OfSpace:
         PagewalkError
             The walk kept no mappings of this process.
         """
+        from pagewalk.views import partner
+
         return partner.partners(self.facts, pid, group)
