@@ -1,1 +1,1 @@
-"""The methods of the snapshot, by what they are about. Each imports its view when it is asked: few are, in one run."""
+"""The questions that a snapshot answers, by what they are about: each is a call of one view, imported when asked."""
