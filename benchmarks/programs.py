@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["FOLDER", "Failure", "Programs"]
+__all__ = ["FOLDER", "Failure", "Programs", "last_line"]
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -33,6 +33,11 @@ class Programs:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._folder.cleanup()
+
+    @property
+    def folder(self) -> Path:
+        """Where files may be put that go with it."""
+        return Path(self._folder.name)
 
     def path(self, name: str, static: bool = False) -> Path:
         """Compile ``name.c``; returns the program.
@@ -70,3 +75,8 @@ def _compiler() -> str:
         if found := shutil.which(name):
             return found
     raise Failure("a C compiler is needed: the floor and the workloads are small C programs")
+
+
+def last_line(text: str) -> str:
+    """What a program that failed said last."""
+    return (text.strip().splitlines() or ["it said nothing"])[-1]

@@ -16,7 +16,7 @@ from benchmarks.programs import FOLDER
 __all__ = ["host", "keep", "record"]
 
 RUNS = FOLDER / "runs"
-FORMAT = 1
+FORMAT = 2
 
 
 def host() -> dict[str, Any]:
@@ -32,17 +32,22 @@ def host() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": _version("numpy"),
         "psutil": _version("psutil"),
+        "ps_mem": _version("ps_mem"),
         "load": os.getloadavg()[0],
     }
 
 
-def record(results: list[dict[str, Any]], began: dict[str, Any], rounds: int, scale: float) -> dict[str, Any]:
+def record(
+    results: list[dict[str, Any]], bars: list[dict[str, Any]], began: dict[str, Any], rounds: int, scale: float
+) -> dict[str, Any]:
     """Put a run together.
 
     Parameters
     ----------
     results : list of dict
         What was measured, a workload each.
+    bars : list of dict
+        What must hold, and what was measured of it.
     began : dict
         The host when the run began.
     rounds, scale
@@ -57,6 +62,7 @@ def record(results: list[dict[str, Any]], began: dict[str, Any], rounds: int, sc
         "rounds": rounds,
         "scale": scale,
         "workloads": results,
+        "bars": bars,
     }
 
 

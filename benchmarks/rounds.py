@@ -6,10 +6,11 @@ import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.workloads import Workload
 
-__all__ = ["Reader", "Reading", "all_pids", "interleaved", "median", "ratio", "spread"]
+__all__ = ["Reader", "Reading", "all_pids", "interleaved", "median", "ratios", "spread"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class Reading:
         Bytes that the reading process had resident at most.
     rss, pss : int or None
         Bytes that it found in the workload's processes, summed; None where it says nothing of the kind.
-    more : dict of str to number
-        What else it counted.
+    more : dict of str to object
+        What else it counted, as JSON can say it.
     """
 
     cpu: float
@@ -33,7 +34,7 @@ class Reading:
     peak: int | None = None
     rss: int | None = None
     pss: int | None = None
-    more: dict[str, float] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,14 @@ class Reader:
         What its answer leaves out, as a sentence without its subject; empty for pagewalk's own.
     read : callable
         ``read(pids, workload) -> Reading``: the processes to read, and those whose totals are asked for.
+    rounds : int or None
+        It reads in the first rounds only, in so many; None: in all.
     """
 
     name: str
     lacks: str
     read: Callable[[Sequence[int], Workload], Reading]
+    rounds: int | None = None
 
 
 def all_pids() -> list[int]:
@@ -82,12 +86,14 @@ def interleaved(
     Returns
     -------
     dict of str to list of Reading
-        By reader, in order of the rounds.
+        By reader, in order of the rounds from the first on.
     """
     readings: dict[str, list[Reading]] = {reader.name: [] for reader in readers}
     for number in range(rounds):
         first = number % len(readers)
         for reader in (*readers[first:], *readers[:first]):
+            if reader.rounds is not None and number >= reader.rounds:
+                continue
             progress(number, reader.name)
             readings[reader.name].append(reader.read(all_pids(), workload))
     return readings
@@ -103,6 +109,6 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
     return min(values), max(values)
 
 
-def ratio(values: Sequence[float], base: Sequence[float]) -> float:
-    """The median of the ratios within a round: what changes from round to round cancels."""
-    return statistics.median(value / other for value, other in zip(values, base, strict=True))
+def ratios(values: Sequence[float], base: Sequence[float]) -> list[float]:
+    """The ratio in each round in which both were measured: what changes from round to round cancels."""
+    return [value / other for value, other in zip(values, base, strict=False)]

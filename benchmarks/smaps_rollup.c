@@ -6,65 +6,49 @@
  * the clock has stopped: after the line of costs comes one "PID RSS PSS" in KiB for each process that has any.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
+#include "reading.h"
 
 enum { ROOM = 4096 };  /* a smaps_rollup has some 800 bytes */
 
-static uint64_t now(clockid_t clock)
+static int read_process(const char *pid, char *out)
 {
-    struct timespec time;
-    clock_gettime(clock, &time);
-    return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
-}
-
-static int read_process(const char *pid, char *text)
-{
-    char path[64];
     size_t used = 0;
-    snprintf(path, sizeof path, "/proc/%s/smaps_rollup", pid);
-    int fd = open(path, O_RDONLY);
+    int fd = open_of(pid, "smaps_rollup");
     if (fd >= 0) {
         ssize_t got;
-        while (used + 1 < ROOM && (got = read(fd, text + used, ROOM - 1 - used)) > 0)
+        while (used + 1 < ROOM && (got = read(fd, out + used, ROOM - 1 - used)) > 0)
             used += (size_t)got;
         close(fd);
     }
-    text[used] = '\0';
+    out[used] = '\0';
     return used > 0;
 }
 
-static uint64_t kib(const char *text, const char *name)
+static uint64_t kib(const char *from, const char *name)
 {
-    const char *line = strstr(text, name);
+    const char *line = strstr(from, name);
     return line ? strtoull(line + strlen(name), NULL, 10) : 0;
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t cpu = 0, wall = 0, processes = 0;
+    uint64_t processes = 0;
     char *texts = malloc((size_t)argc * ROOM);
     if (!texts)
         return 1;
     for (int pass = 0; pass < 2; pass++) {
         processes = 0;
-        wall = now(CLOCK_MONOTONIC);
-        cpu = now(CLOCK_PROCESS_CPUTIME_ID);
+        start_clocks();
         for (int k = 1; k < argc; k++)
             processes += (uint64_t)read_process(argv[k], texts + (size_t)k * ROOM);
-        cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-        wall = now(CLOCK_MONOTONIC) - wall;
+        stop_clocks();
     }
-    printf("cpu_ns %" PRIu64 " wall_ns %" PRIu64 " processes %" PRIu64 "\n", cpu, wall, processes);
+    print_clocks();
+    printf(" processes %" PRIu64 "\n", processes);
     for (int k = 1; k < argc; k++) {
-        const char *text = texts + (size_t)k * ROOM;
-        if (*text)
-            printf("%s %" PRIu64 " %" PRIu64 "\n", argv[k], kib(text, "\nRss:"), kib(text, "\nPss:"));
+        const char *said = texts + (size_t)k * ROOM;
+        if (*said)
+            printf("%s %" PRIu64 " %" PRIu64 "\n", argv[k], kib(said, "\nRss:"), kib(said, "\nPss:"));
     }
     free(texts);
     return 0;

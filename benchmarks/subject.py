@@ -16,11 +16,11 @@ __all__ = ["main"]
 
 
 class Answer(NamedTuple):
-    """What a subject found: totals of the workload's processes in bytes, and what else it counted."""
+    """What a subject found: totals in bytes of the workload's processes, or of RAM, and what else it counted."""
 
     rss: int
-    pss: int
-    more: Mapping[str, float]
+    pss: int | None
+    more: Mapping[str, Any]
 
 
 # A subject: what is imported and made ready, then a callable that is measured, and one that makes the answer of what
@@ -28,13 +28,13 @@ class Answer(NamedTuple):
 Subject = tuple[Callable[[], Any], Callable[[Any], Answer]]
 
 
-def pagewalk_walk(workload: Sequence[int], threads: int | None = None, columns: Sequence[str] | None = None) -> Subject:
+def pagewalk_processes(workload: Sequence[int], **options: Any) -> Subject:
     """pagewalk's walk of the machine, and the figures of every process, or those asked for."""
     from pagewalk import walk
 
     def read() -> Any:
         began = time.process_time()
-        snapshot = walk(threads=threads, columns=columns)
+        snapshot = walk(**options)
         walked = time.process_time()
         return snapshot, snapshot.processes(), walked - began
 
@@ -42,24 +42,44 @@ def pagewalk_walk(workload: Sequence[int], threads: int | None = None, columns: 
         snapshot, table, walk_cpu = result
         wanted = set(workload)
         mine = [row for row in table if wanted.intersection(row["pids"])]
-        more = {
-            "walk_cpu": walk_cpu,
-            "longest_lock_hold_ns": snapshot.host["longest_lock_hold_ns"],
-            **snapshot.coverage(),
-        }
+        more = {"walk_cpu": walk_cpu, **_told(snapshot)}
         return Answer(sum(row["rss"] for row in mine), sum(row["pss"] for row in mine), more)
 
     return read, answer
 
 
-def pagewalk_heap(workload: Sequence[int], start: int) -> Subject:
-    """pagewalk's figures of one mapping, summed over the workload's processes: to check them, not to time them."""
+def pagewalk_books(workload: Sequence[int], threads: int) -> Subject:
+    """pagewalk's walk of all of RAM, and what it is used for, whose it is and who pays. The rss is that of RAM."""
+    from pagewalk import walk
+
+    def read() -> Any:
+        snapshot = walk(frames="all", threads=threads)
+        return snapshot, snapshot.uses(), snapshot.cgroups(), snapshot.charges()
+
+    def answer(result: Any) -> Answer:
+        snapshot, uses, _, _ = result
+        return Answer(sum(row["bytes"] for row in uses), None, _told(snapshot))
+
+    return read, answer
+
+
+def _told(snapshot: Any) -> dict[str, Any]:
+    return {"longest_lock_hold_ns": snapshot.host["longest_lock_hold_ns"], **snapshot.coverage()}
+
+
+def pagewalk_known(workload: Sequence[int], known: Sequence[Mapping[str, Any]]) -> Subject:
+    """pagewalk's figures of stretches of addresses, summed over the processes: to check them, not to time them."""
     from pagewalk import walk
 
     def answer(snapshot: Any) -> Answer:
-        table = snapshot.mappings()
-        mine = [row for row in table if row["start"] == start and row["pid"] in set(workload)]
-        return Answer(sum(row["rss"] for row in mine), sum(row["pss"] for row in mine), {})
+        pids = set(workload)
+        table = [row for row in snapshot.mappings() if row["pid"] in pids]
+        found = []
+        for each in known:
+            mine = [row for row in table if each["start"] <= row["start"] < each["stop"]]
+            sums = {column: sum(row[column] for row in mine) for column in each["figures"]}
+            found.append({"vmas": len(mine), "figures": sums})
+        return Answer(0, 0, {"found": found})
 
     return lambda: walk(mappings=workload), answer
 
@@ -68,26 +88,37 @@ def psutil_full(workload: Sequence[int], pids: Sequence[int]) -> Subject:
     """psutil's memory_full_info of every process."""
     import psutil  # type: ignore[import-untyped, unused-ignore]
 
-    def read() -> dict[int, Any]:
+    def read() -> dict[int, tuple[int, float]]:
         figures = {}
         for pid in pids:
             try:
-                figures[pid] = psutil.Process(pid).memory_full_info()
+                info = psutil.Process(pid).memory_full_info()
             except psutil.Error:  # a kernel thread in some versions, or it has ended
                 continue
+            figures[pid] = info.rss, info.pss
         return figures
 
-    def answer(figures: dict[int, Any]) -> Answer:
-        mine = [figures[pid] for pid in workload if pid in figures]
-        return Answer(sum(info.rss for info in mine), sum(info.pss for info in mine), {"processes": len(figures)})
+    return read, lambda figures: _summed(figures, workload)
 
-    return read, answer
+
+def numpy_whole(workload: Sequence[int], pids: Sequence[int]) -> Subject:
+    """The good numpy version."""
+    from benchmarks import numpy_reader
+
+    return lambda: numpy_reader.read(pids), lambda figures: _summed(figures, workload)
+
+
+def _summed(figures: Mapping[int, tuple[int, float]], workload: Sequence[int]) -> Answer:
+    mine = [figures[pid] for pid in workload if pid in figures]
+    return Answer(sum(rss for rss, _ in mine), round(sum(pss for _, pss in mine)), {"processes": len(figures)})
 
 
 SUBJECTS: dict[str, Callable[..., Subject]] = {
-    "pagewalk": pagewalk_walk,
-    "pagewalk-heap": pagewalk_heap,
+    "pagewalk": pagewalk_processes,
+    "books": pagewalk_books,
+    "known": pagewalk_known,
     "psutil": psutil_full,
+    "numpy": numpy_whole,
 }
 
 

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from workloads import PAGE
-
+PAGE = os.sysconf("SC_PAGE_SIZE")
 KSM = Path("/sys/kernel/mm/ksm")
 THP = Path("/sys/kernel/mm/transparent_hugepage")
 HUGETLB = Path("/sys/kernel/mm/hugepages")
@@ -89,16 +88,17 @@ def huge_page() -> int:
 
 
 @contextmanager
-def swap(directory: Path) -> Iterator[None]:
+def swap(directory: Path, size: int = SWAP_BYTES) -> Iterator[None]:
     """Have somewhere to swap to: a zram device made for it or, without zram, a file in `directory`."""
-    with _zram() if ZRAM.exists() else _swap_file(directory) as target, _swapping_to(target):
+    size = -(-size // (1 << 20)) << 20
+    with _zram(size) if ZRAM.exists() else _swap_file(directory, size) as target, _swapping_to(target, size):
         yield
 
 
 @contextmanager
 def swap_file(directory: Path) -> Iterator[None]:
     """Have a file to swap to. What was read from it stays in the swap cache; zram needs none (SWP_SYNCHRONOUS_IO)."""
-    with _swap_file(directory) as target, _swapping_to(target):
+    with _swap_file(directory, SWAP_BYTES) as target, _swapping_to(target, SWAP_BYTES):
         yield
 
 
@@ -114,8 +114,8 @@ def debugfs(directory: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _swapping_to(target: Path) -> Iterator[None]:
-    _format(target)
+def _swapping_to(target: Path, size: int) -> Iterator[None]:
+    _format(target, size)
     name = os.fsencode(target)
     if _libc.swapon(name, 0) != 0:
         error = ctypes.get_errno()
@@ -127,12 +127,12 @@ def _swapping_to(target: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _zram() -> Iterator[Path]:
+def _zram(size: int) -> Iterator[Path]:
     # Reading hot_add makes a device and tells its number; one that exists already is not ours to use.
     number = int((ZRAM / "hot_add").read_text())
     try:
         block = Path(f"/sys/block/zram{number}")
-        (block / "disksize").write_text(str(SWAP_BYTES))
+        (block / "disksize").write_text(str(size))
         device = Path(f"/dev/zram{number}")
         if device.exists():
             yield device
@@ -148,11 +148,11 @@ def _zram() -> Iterator[Path]:
 
 
 @contextmanager
-def _swap_file(directory: Path) -> Iterator[Path]:
+def _swap_file(directory: Path, size: int) -> Iterator[Path]:
     path = directory / "swap"
     with open(path, "xb") as file:
         path.chmod(0o600)
-        file.writelines(bytes(1 << 20) for _ in range(SWAP_BYTES >> 20))  # a swap file may have no holes
+        file.writelines(bytes(1 << 20) for _ in range(size >> 20))  # a swap file may have no holes
         os.fsync(file.fileno())
     try:
         yield path
@@ -160,10 +160,10 @@ def _swap_file(directory: Path) -> Iterator[Path]:
         path.unlink()
 
 
-def _format(target: Path) -> None:
+def _format(target: Path, size: int) -> None:
     """What mkswap(8) writes (include/linux/swap.h, union swap_header)."""
     header = bytearray(PAGE)
-    struct.pack_into("=III", header, 1024, 1, SWAP_BYTES // PAGE - 1, 0)
+    struct.pack_into("=III", header, 1024, 1, size // PAGE - 1, 0)
     header[PAGE - 10 :] = b"SWAPSPACE2"
     with open(target, "r+b") as file:
         file.write(header)
