@@ -39,10 +39,11 @@ FIGURES = ("p50", "p99", "p999", "max")
 BAR = 0.01
 
 LEGEND = f"""\
-p50 to max: microseconds of the victim's mmap + munmap of one page, quantiles of all pairs in a round; the figures are the medians of the
-rounds. The victim has one CPU, the reader another, both before all else that runs there. pairs/s: how many it gets
-done. /rollup: p99 against that of {BASE}, the median of the ratios within a round. pass ms: how long the reader takes
-for the heap once. one scan: one PAGEMAP_SCAN of all. pagewalk: walk(pids=[PID], columns=(pid, pss, uss))."""
+p50 to max: microseconds of the victim's mmap + munmap of one page, quantiles of all pairs in a round; the figures are
+the medians of the rounds. The victim has one CPU, the reader another, both before all else that runs there. pairs/s:
+how many it gets done. /rollup: p99 against that of {BASE}, the median of the ratios within a round. pass ms: how long
+the reader takes for the heap once. one scan: one PAGEMAP_SCAN of all. pagewalk: walk(pids=[PID], columns=(pid, pss,
+uss))."""
 
 
 class Peer:
