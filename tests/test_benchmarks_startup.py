@@ -56,7 +56,7 @@ def test_each_is_run_so_often_with_an_environment_of_its_own(
     found = startup.started([startup.Started("one", (sys.executable, "-c", script))], 2)
     assert log.read_text().splitlines() == ["PYTHONPYCACHEPREFIX"] * 3
     assert [sorted(run) for run in found["one"]] == [["cpu", "wall"]] * 2
-    assert all(0 < run["cpu"] and 0 < run["wall"] for run in found["one"])
+    assert all(run["cpu"] > 0 and run["wall"] > 0 for run in found["one"])
 
 
 def test_a_command_that_fails_says_why(startup: ModuleType) -> None:

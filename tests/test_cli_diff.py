@@ -173,8 +173,9 @@ class TestShown:
 
 class TestAsked:
     def test_two_files_are_no_walk(self, calls: list[dict[str, Any]], capsys: Captured) -> None:
-        ran("old.pwz new.pwz", Exit.OK, capsys)
+        assert "longest lock hold" not in ran("old.pwz new.pwz", Exit.OK, capsys)[1]
         assert not calls
+        assert "longest lock hold" in ran("old.pwz", Exit.OK, capsys)[1]
 
     @pytest.mark.parametrize(
         ("words", "how"),

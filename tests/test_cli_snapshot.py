@@ -68,6 +68,7 @@ class TestSaving:
         first, *rest = err.splitlines()
         assert first.startswith(f"pagewalk: saved {path}: ")
         assert "KiB, 4 processes, " in first
+        assert ", longest lock hold " in first
         assert f"report '{path}'" in rest[0]
         assert f"report '{path}' --by process" in rest[1]
         assert f"diff '{path}' LATER.pwz" in rest[2]

@@ -14,13 +14,14 @@ from pagewalk.cli.diff_options import options
 from pagewalk.cli.exits import Exit, Stop
 from pagewalk.cli.output import MACHINE
 from pagewalk.cli.people import changed
-from pagewalk.cli.remarks import machine_line, moment, read_line
+from pagewalk.cli.remarks import hold, machine_line, moment, read_line
 from pagewalk.cli.views import Question
 from pagewalk.cli.walking import refuse_for_file, walked
 from pagewalk.cli.wishes import Wishes
 from pagewalk.cli.writing import finish, settle_format
 from pagewalk.errors import PagewalkError
 from pagewalk.render.screen import Screen, Section
+from pagewalk.render.units import duration
 
 if TYPE_CHECKING:
     from pagewalk.compared import Chosen, Difference
@@ -51,6 +52,9 @@ def run(arguments: list[str]) -> int:
     sections = sections_of(difference, chosen(difference, wishes), args, wishes)
     limits = difference.remarks(pages=args.by == "summary" or CHANGES[args.by].one_boot)
     remarks = [*limits, side_line("old", difference.old), side_line("new", difference.new)]
+    if args.new is None:
+        host = difference.new.host
+        remarks.append(f"new: walked in {duration(host['seconds'])}, {hold(host)}")
     if not any(len(section.table) for section in sections):
         remarks.insert(0, "Nothing changed between the two.")
     elif args.format == "text":

@@ -15,6 +15,7 @@ __all__ = [
     "coverage_line",
     "gap_lines",
     "heading",
+    "hold",
     "machine_line",
     "moment",
     "read_line",
@@ -71,8 +72,13 @@ def coverage_line(host: Mapping[str, Any], coverage: Mapping[str, Any]) -> str:
         f"{read_line(coverage)};"
         f" {count(coverage['hidden_mappings'], 'hidden mapping')} of {hidden};"
         f" {but} of {size(mapped * page)} mapped explained{verified};"
-        f" {duration(host['seconds'])}, longest lock hold {duration(host['longest_lock_hold_ns'] / 1e9)}"
+        f" {duration(host['seconds'])}, {hold(host)}"
     )
+
+
+def hold(host: Mapping[str, Any]) -> str:
+    """Return for how long a process was held up at most."""
+    return f"longest lock hold {duration(host['longest_lock_hold_ns'] / 1e9)}"
 
 
 def read_line(coverage: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from pagewalk.cli.exits import Exit, Stop, say
 from pagewalk.cli.options import Parser
 from pagewalk.cli.output import check_new_file
 from pagewalk.cli.privilege import as_typed
-from pagewalk.cli.remarks import count, size
+from pagewalk.cli.remarks import count, hold, size
 from pagewalk.cli.walking import add_walking, walked
 from pagewalk.errors import PagewalkError, ParseError, PermissionRequired, Unsupported
 from pagewalk.render.units import duration
@@ -124,7 +124,7 @@ def saved(args: Namespace, facts: Facts, written: int, seconds: float) -> str:
     file, pagewalk = shlex.quote(args.output), as_typed()
     processes = count(facts.processes, "process")
     lines = [
-        f"saved {args.output}: {size(written)}, {processes}, {duration(seconds)}",
+        f"saved {args.output}: {size(written)}, {processes}, {duration(seconds)}, {hold(facts.host)}",
         f"  look:     {pagewalk} report {file}                 the summary, without root",
         f"            {pagewalk} report {file} --by process    or any other view",
         f"  compare:  {pagewalk} diff {file} LATER.pwz         what changed since",
