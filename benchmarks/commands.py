@@ -110,9 +110,10 @@ PS_MEM = Command(
 PMAP = Command(
     "pmap -X",
     f"prints smaps of each process, where each VMA's Pss is cut to KiB; {WHOLE}",
-    lambda program, pids: (program, "-X", *pids),
+    # More than 255 at a time it refuses.
+    lambda program, pids: ("sh", "-c", 'printf "%s\\n" "$@" | xargs -n 200 "$0" -X', program, *pids),
     pmap_totals,
-    (0, 1, 42, 43),  # one of the processes has ended, before it was listed or after, or both
+    (0, 123),  # one of the processes has ended
 )
 PAGE_TYPES = Command(
     "page-types",
@@ -144,6 +145,8 @@ def reader(programs: Programs, command: Command, program: str) -> Reader:
             raise Failure(f"{command.name} ended with {costs.get('exit')}: {last_line(done.stderr)}")
         totals = command.totals(output.read_text(errors="replace"), frozenset(workload.pids))
         output.unlink()
+        if workload.pids and not (totals.rss or totals.pss):
+            raise Failure(f"{command.name} says nothing of the workload's processes: {last_line(done.stderr)}")
         return Reading(
             costs["cpu_ns"] / 1e9,
             costs["wall_ns"] / 1e9,
