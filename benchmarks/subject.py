@@ -33,16 +33,15 @@ def pagewalk_processes(workload: Sequence[int], **options: Any) -> Subject:
     from pagewalk import walk
 
     def read() -> Any:
-        began = time.process_time()
         snapshot = walk(**options)
         walked = time.process_time()
-        return snapshot, snapshot.processes(), walked - began
+        return snapshot, snapshot.processes(), time.process_time() - walked
 
     def answer(result: Any) -> Answer:
-        snapshot, table, walk_cpu = result
+        snapshot, table, view_cpu = result
         wanted = set(workload)
         mine = [row for row in table if wanted.intersection(row["pids"])]
-        more = {"walk_cpu": walk_cpu, **_told(snapshot)}
+        more = _told(snapshot, view_cpu)
         return Answer(sum(row["rss"] for row in mine), sum(row["pss"] for row in mine), more)
 
     return read, answer
@@ -54,17 +53,22 @@ def pagewalk_books(workload: Sequence[int], threads: int) -> Subject:
 
     def read() -> Any:
         snapshot = walk(frames="all", threads=threads)
-        return snapshot, snapshot.uses(), snapshot.cgroups(), snapshot.charges()
+        walked = time.process_time()
+        tables = snapshot.uses(), snapshot.cgroups(), snapshot.charges()
+        return snapshot, tables, time.process_time() - walked
 
     def answer(result: Any) -> Answer:
-        snapshot, uses, _, _ = result
-        return Answer(sum(row["bytes"] for row in uses), None, _told(snapshot))
+        snapshot, (uses, _, _), view_cpu = result
+        return Answer(sum(row["bytes"] for row in uses), None, _told(snapshot, view_cpu))
 
     return read, answer
 
 
-def _told(snapshot: Any) -> dict[str, Any]:
-    return {"longest_lock_hold_ns": snapshot.host["longest_lock_hold_ns"], **snapshot.coverage()}
+def _told(snapshot: Any, view_cpu: float) -> dict[str, Any]:
+    """What the walk says of itself, and the CPU seconds of its phases and of making the tables."""
+    phases = {phase["phase"]: phase["cpu_seconds"] for phase in snapshot.host.get("phases", ())}
+    hold = snapshot.host["longest_lock_hold_ns"]
+    return {"phases": {**phases, "tables": view_cpu}, "longest_lock_hold_ns": hold, **snapshot.coverage()}
 
 
 def pagewalk_known(workload: Sequence[int], known: Sequence[Mapping[str, Any]]) -> Subject:

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.held import MIB
 from benchmarks.kernelfiles import ADAPTIVE_FLOOR, FLOOR, KPAGE_FLOOR, SMAPS_ROLLUP
-from benchmarks.ours import OURS
+from benchmarks.ours import COLUMNS, OURS
 from benchmarks.rounds import median, ratios, spread
 from benchmarks.workloads import RAM
 
@@ -129,12 +129,22 @@ def _note(result: dict[str, Any]) -> str:
     elif FLOOR in readings:
         counts = readings[FLOOR][-1]["more"]
         said.insert(0, f"{counts['entries']:,} entries of {counts['processes']} address spaces read")
+    held = COLUMNS if COLUMNS in readings else OURS
+    if phases := _phases([each["more"] for each in readings[held]]):
+        said.append(f"CPU of {_short(held).strip()} by phase: {phases}")
     if result["known"]:
         said.append("its figures of the workload's memory are those of the construction")
     rounds = len(readings[OURS])
     said += [f"{name}: in {len(each)} of {rounds} rounds" for name, each in readings.items() if len(each) < rounds]
     said += [f"{each['name']} left out: {each['why']}" for each in result["left_out"]]
     return "; ".join(said)
+
+
+def _phases(mine: Sequence[Mapping[str, Any]]) -> str:
+    """Where the time went: medians of those phases that any went to."""
+    names = dict.fromkeys(name for more in mine for name in more.get("phases", ()))
+    costs = {name: median([more["phases"].get(name, 0.0) for more in mine]) for name in names}
+    return ", ".join(f"{name} {cost:.3f}" for name, cost in costs.items() if cost >= 0.0005)
 
 
 def _bars(run: dict[str, Any]) -> str:

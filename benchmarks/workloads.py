@@ -186,8 +186,8 @@ def ram(programs: Programs, scale: float) -> Iterator[Workload]:
 # How each is started for a run: its sizes times a scale.
 WORKLOADS: dict[str, Callable[[Programs, float], AbstractContextManager[Workload]]] = {
     "W1": lambda programs, scale: prefork(programs, int(GIB * scale)),
-    "W2a": lambda programs, scale: heap(programs, int(6 * GIB * scale)),
-    "W2b": lambda programs, scale: huge_heap(programs, int(6 * GIB * scale)),
+    "W2a": lambda programs, scale: heap(programs, int(8 * GIB * scale)),
+    "W2b": lambda programs, scale: huge_heap(programs, int(8 * GIB * scale)),
     "W3": lambda programs, scale: sleepers(programs, max(1, int(1000 * scale))),
     "W4": lambda programs, scale: sparse(programs, int(4 * TIB * scale), dense=int(GIB * scale)),
     "W5": lambda programs, scale: shared_memfd(programs, int(GIB * scale)),

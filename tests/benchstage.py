@@ -46,7 +46,13 @@ def made_run(scale: float = 1.0) -> dict[str, Any]:
     from benchmarks import bars, record
 
     def reading(cpu: float, rss: int | None) -> dict[str, Any]:
-        more = {"entries": 10**9, "processes": 10**4, "start_up_cpu": 0.1, "resident_before": 32 << 20}
+        more = {
+            "entries": 10**9,
+            "processes": 10**4,
+            "start_up_cpu": 0.1,
+            "resident_before": 32 << 20,
+            "phases": {"frames": cpu, "x": 0.0},
+        }
         return {"cpu": cpu, "wall": cpu, "peak": 2 << 30, "rss": rss, "pss": rss, "more": more}
 
     readers: list[dict[str, Any]] = [

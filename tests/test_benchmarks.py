@@ -96,6 +96,7 @@ def test_a_run(command: list[str], tmp_path: Path) -> None:
         said = {name: mine[0]["rss"] for name, mine in readings.items() if mine[0]["rss"] is not None}
         said.pop("page-types", None)
         assert set(said.values()) == {ours["rss"]}, said
+        assert ours["more"]["phases"]["processes"] > 0
         for known in result["known"]:
             exceeds = ours["pss"] - known["figures"]["pss"]
             assert 0 < exceeds < MIB + result["processes"] * MIB // 4  # the program, and each one's stack and data
