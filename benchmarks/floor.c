@@ -58,7 +58,7 @@ int main(int argc, char **argv)
             read_process(argv[k], page, &work);
         stop_clocks();
     }
-    print_clocks();
+    print_costs();
     printf(" processes %" PRIu64 " vmas %" PRIu64 " pages %" PRIu64 " entries %" PRIu64 " reads %" PRIu64 "\n",
            work.processes, work.vmas, work.pages, work.entries, work.reads);
     return 0;

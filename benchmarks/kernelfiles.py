@@ -79,5 +79,5 @@ def _told(programs: Programs, name: str, pids: Sequence[int]) -> tuple[dict[str,
 
 
 def _reading(costs: dict[str, int], rss: int | None = None, pss: int | None = None) -> Reading:
-    counts = {name: value for name, value in costs.items() if not name.endswith("_ns")}
-    return Reading(costs["cpu_ns"] / 1e9, costs["wall_ns"] / 1e9, rss=rss, pss=pss, more=dict(counts))
+    counts = {name: value for name, value in costs.items() if name not in ("cpu_ns", "wall_ns", "peak")}
+    return Reading(costs["cpu_ns"] / 1e9, costs["wall_ns"] / 1e9, costs["peak"], rss, pss, dict(counts))

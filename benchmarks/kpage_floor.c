@@ -65,7 +65,7 @@ int main(void)
                 close(fds[k]);
         stop_clocks();
     }
-    print_clocks();
+    print_costs();
     printf(" frames %" PRIu64 " words %" PRIu64 "\n", frames, words);
     return words ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-/* What the readers in C have in common: clocks, texts of /proc, and the line that says what a reading took. */
+/* What the readers in C have in common: clocks, texts of /proc, and the line of costs. */
 #ifndef READING_H
 #define READING_H
 
@@ -36,9 +36,22 @@ static inline void stop_clocks(void)
     wall_ns = now(CLOCK_MONOTONIC) - wall_ns;
 }
 
-static inline void print_clocks(void)
+/* What was resident at most; ru_maxrss will not do, exec hands on that of the process before. */
+static inline uint64_t peak_bytes(void)
 {
-    printf("cpu_ns %" PRIu64 " wall_ns %" PRIu64, cpu_ns, wall_ns);
+    char status[4096];
+    int fd = open("/proc/self/status", O_RDONLY);
+    ssize_t got = fd < 0 ? 0 : read(fd, status, sizeof status - 1);
+    if (fd >= 0)
+        close(fd);
+    status[got < 0 ? 0 : got] = '\0';
+    const char *line = strstr(status, "\nVmHWM:");
+    return line ? strtoull(line + 7, NULL, 10) * 1024 : 0;
+}
+
+static inline void print_costs(void)
+{
+    printf("cpu_ns %" PRIu64 " wall_ns %" PRIu64 " peak %" PRIu64, cpu_ns, wall_ns, peak_bytes());
 }
 
 static inline int open_of(const char *pid, const char *name)

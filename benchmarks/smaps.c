@@ -50,7 +50,7 @@ int main(int argc, char **argv)
             processes += (uint64_t)read_process(argv[k], &sums[k]);
         stop_clocks();
     }
-    print_clocks();
+    print_costs();
     printf(" processes %" PRIu64 "\n", processes);
     for (int k = 1; k < argc; k++)
         if (sums[k].rss)

@@ -43,7 +43,7 @@ int main(int argc, char **argv)
             processes += (uint64_t)read_process(argv[k], texts + (size_t)k * ROOM);
         stop_clocks();
     }
-    print_clocks();
+    print_costs();
     printf(" processes %" PRIu64 "\n", processes);
     for (int k = 1; k < argc; k++) {
         const char *said = texts + (size_t)k * ROOM;

@@ -58,7 +58,7 @@ def read_by(name: str, programs: Programs, workload: Workload) -> Reading:
     return reader.read(workload.pids, workload)
 
 
-@pytest.mark.parametrize("name", ["W1", "W2a", "W2b", "W4", "W5", "W6", "W7"])
+@pytest.mark.parametrize("name", ["W1", "W2a", "W2b", "W4", "W5", pytest.param("W6", marks=pytest.mark.live), "W7"])
 def test_it_is_what_it_says(programs: Programs, name: str) -> None:
     from benchmarks import bench_walk
     from benchmarks.held import Unavailable
@@ -118,6 +118,8 @@ def test_the_floor_reads_all_pages_of_the_workload(programs: Programs, name: str
         expected = sum(last - first for pid in workload.pids for first, last in vma_ranges(pid))
     assert reading.more["entries"] == reading.more["pages"] == expected
     assert reading.more["processes"] == len(workload.pids)
+    assert reading.peak is not None
+    assert 64 * 1024 < reading.peak < 8 * MIB  # its own, not that of the interpreter that started it
 
 
 @pytest.mark.parametrize(
@@ -205,6 +207,7 @@ def test_a_shape_that_fails_says_why(programs: Programs) -> None:
         held(workload, "sparse", 1 << 62, 1 << 30, PAGE).__enter__()
 
 
+@pytest.mark.live  # as W6 above: other tests turn these switches too
 def test_switches_are_put_back(programs: Programs) -> None:
     from benchmarks.held import Unavailable
     from benchmarks.workloads import mixed
