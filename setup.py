@@ -27,7 +27,7 @@ COVERAGE = switch("PAGEWALK_COVERAGE")
 # The plain C that each noun links; every other file of src_ext is a dependency.
 NOUNS = {
     "abi": [],
-    "procfs": ["pw_io.c"],
+    "procfs": ["pw_io.c", "pw_stat.c"],
     "vmas": ["pw_maps.c"],
     "pagemap": ["pw_io.c", "pw_scan.c"],
     "ownership": ["pw_intern.c"],
@@ -35,7 +35,7 @@ NOUNS = {
     "tally": ["pw_intern.c"],
     "residence": ["pw_io.c", "pw_residence.c"],
     "arrow": ["pw_arrow.c"],
-    "tree": ["pw_tree.c"],
+    "tree": ["pw_tree.c", "pw_stat.c"],
 }
 
 compile_args = ["-std=c11", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-parameter"]

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from enum import IntFlag
 
-__all__ = ["KPF", "MAX_SWAPFILES_LEAST", "PFRAME_MASK", "PM", "SWAP_OFFSET_SHIFT", "SWAP_TYPE_MASK", "VM", "perms_text"]
+__all__ = [
+    "KPF",
+    "MAX_SWAPFILES_LEAST",
+    "PFRAME_MASK",
+    "PM",
+    "SWAP_OFFSET_SHIFT",
+    "SWAP_TYPE_MASK",
+    "TOLD_ANON",
+    "TOLD_SHMEM",
+    "VM",
+    "perms_text",
+]
 
 
 class PM(IntFlag):
@@ -22,6 +33,8 @@ class PM(IntFlag):
     PRESENT = 1 << 63
 
 
+# Ours, in bits that the kernel leaves 0: what the VMA of an entry tells of it while a walk folds it.
+TOLD_ANON, TOLD_SHMEM = 1 << 59, 1 << 60
 # Bits 0-54 (PM_PFRAME_BITS): the frame number, or swap type and offset. Always mask: bit 55 is soft-dirty.
 PFRAME_MASK = (1 << 55) - 1
 # MAX_SWAPFILES_SHIFT is 5: bits 0-4 the swap type, 5-54 the offset.

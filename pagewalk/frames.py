@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from pagewalk._native import frames as native
+from pagewalk._native.ownership import BLOCK_SHIFT
 from pagewalk._native.procfs import read_words
-from pagewalk.abi import KPF
-from pagewalk.procfs import ProcFS
+from pagewalk.framefiles import BRIDGE, FrameFiles
 from pagewalk.threads import run_in_threads
 
-__all__ = ["FrameFiles", "FrameRows", "Span", "read_frames", "words_of"]
+__all__ = ["ASK_COUNT", "ASK_FLAGS", "FrameRows", "Needs", "Span", "read_frames"]
+
+ASK_COUNT, ASK_FLAGS, ASK_CGROUP = native.ASK_COUNT, native.ASK_FLAGS, native.ASK_CGROUP
 
 # Frames a block: 512 KiB a file, in cache, and one test for emptiness.
 BLOCK = 65536
-# Unwanted frames that are read too: one pread costs about as much as four entries.
-BRIDGE = 4
-# Frames of a huge page that one PMD maps.
-HUGE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,49 +78,27 @@ class FrameRows:
     spared: int = 0
 
 
-class FrameFiles:
-    """The three kpage files, open.
+@dataclass(frozen=True, eq=False, slots=True)
+class Needs:
+    """What is to be read of a frame, by its owner set; all arrays are as long as there are sets.
 
-    Parameters
+    Attributes
     ----------
-    procfs : ProcFS
-        Whose files.
-
-    Raises
-    ------
-    PermissionRequired, Unsupported
-        kpagecount or kpageflags cannot be read, or are not there. Without CONFIG_MEMCG there is no kpagecgroup: no
-        frame has a memcg then.
+    need : ndarray of uint8
+        ASK_COUNT, ASK_FLAGS, ASK_CGROUP, or 0: the frame need not be read, pagemap tells that it is anonymous and
+        mapped once. Huge pages are looked at all the same.
+    seen : ndarray of uint32
+        Mappings seen of each frame. Where only the count is asked for and says less, the flags are read too.
+    stand_in : ndarray of uint64
+        Flags to count where none were read.
     """
 
-    def __init__(self, procfs: ProcFS) -> None:
-        self.cgroup = -1
-        self.count = procfs.open_words("kpagecount")
-        try:
-            self.flags = procfs.open_words("kpageflags")
-        except BaseException:
-            os.close(self.count)
-            raise
-        try:
-            if procfs.has("kpagecgroup"):
-                self.cgroup = procfs.open_words("kpagecgroup")
-            self.frames = procfs.words_in(self.count)
-        except BaseException:
-            self.close()
-            raise
+    need: NDArray[np.uint8]
+    seen: NDArray[np.uint32]
+    stand_in: NDArray[np.uint64]
 
-    def close(self) -> None:
-        """Close the files."""
-        for fd in (self.count, self.flags, self.cgroup):
-            if fd >= 0:
-                os.close(fd)
-        self.count = self.flags = self.cgroup = -1
 
-    def __enter__(self) -> FrameFiles:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+_NO_FLAGS = np.zeros(0, np.uint64)
 
 
 class _Interning:
@@ -158,12 +133,13 @@ class _Shard:
         owner: NDArray[np.uint32],
         row_of: NDArray[np.uint32],
         memcgs: bool,
-        spared: NDArray[np.uint32] | None,
+        needs: Needs | None,
     ) -> None:
         self._files = files
-        self._spared = spared
-        self._wanted = np.zeros(BLOCK if spared is not None else 0, np.uint32)
+        self._needs = needs
+        self._ask = np.zeros(BLOCK, np.uint8)
         self._cgroup = files.cgroup if memcgs else -1
+        self._bits = ASK_COUNT | ASK_FLAGS | (ASK_CGROUP if self._cgroup >= 0 else 0)
         self._owner = owner
         self._row_of = row_of
         self._words, self._rows = _Interning(1024), _Interning(4096)
@@ -176,24 +152,22 @@ class _Shard:
     def count(self, block: Span) -> None:
         """Read the files for a block, and count its frames."""
         owner = self._owner[block.start : block.stop]
-        if not block.unowned and not owner.any():
-            return
-        if self._spared is not None:
-            owner = self._without_spared(block, owner, self._spared)
-            if not owner.any():
+        ask = None
+        if block.unowned:
+            self._fill_all(block)
+        else:
+            ask = self._ask[: len(owner)]
+            if not self._fill(block, owner, ask):
                 return
         mapcount, flags, memcg = self._buffers
-        self.missing += self._fill(self._files.count, block, owner, mapcount)
-        self._fill(self._files.flags, block, owner, flags)
-        if self._cgroup >= 0:
-            self._fill(self._cgroup, block, owner, memcg)
         kept = self._row_of[block.start : block.stop]
+        stand_in = None if ask is None else _NO_FLAGS if self._needs is None else self._needs.stand_in
         self.blocks.append(block)
         at = 0
         while True:
             at = self._tally.count(
                 block.start, at, owner, mapcount, flags, memcg, block.zone, block.unowned,
-                self._files.flags, self._cgroup, self._frames, kept,
+                self._files.flags, self._cgroup, self._frames, kept, ask, stand_in,
             )  # fmt: skip
             if at == len(owner):
                 return
@@ -203,35 +177,45 @@ class _Shard:
                 room = np.zeros(len(self._rows.keys) - len(self._frames), np.int64)
                 self._frames = np.concatenate((self._frames, room))
 
-    def _without_spared(self, block: Span, owner: NDArray[np.uint32], spared: NDArray[np.uint32]) -> NDArray[np.uint32]:
-        """Return the owners of the frames to read.
+    def _fill(self, block: Span, owner: NDArray[np.uint32], ask: NDArray[np.uint8]) -> bool:
+        """Read what is asked for of the owned frames of a block; False where that is nothing."""
+        if self._needs is None:
+            np.multiply(owner != 0, np.uint8(self._bits), out=ask)
+            bits = self._bits if ask.any() else 0
+        else:
+            bits, spared = native.ask(owner, self._needs.need, ask)
+            if spared:
+                self.read += native.ask_huge(self._files.flags, block.start, owner, ask)
+                bits |= int(ask.max())
+        if not bits:
+            return False
+        mapcount, flags, memcg = self._buffers
+        self.missing += self._read(self._files.count, ASK_COUNT, block, ask, mapcount)
+        if self._needs is not None:
+            bits = native.ask_flags(owner, self._needs.seen, mapcount, ask)
+        if bits & ASK_FLAGS:
+            self._read(self._files.flags, ASK_FLAGS, block, ask, flags)
+        if bits & ASK_CGROUP:
+            self._read(self._cgroup, ASK_CGROUP, block, ask, memcg)
+        return True
 
-        Bit 56 is told of the first page of a huge page for all of it where a PMD maps it (fs/proc/task_mmu.c:
-        pagemap_pmd_range): its other pages may have owners more. So frames that may be one are looked at.
-        """
-        wanted = np.take(spared, owner, out=self._wanted[: len(owner)])
-        heads = np.arange(-block.start % HUGE, len(owner) - HUGE + 1, HUGE)
-        heads = heads[(wanted[heads] == 0) & (owner[heads] != 0) & (owner[heads] == owner[heads + HUGE - 1])]
-        if not len(heads):
-            return wanted
-        asked, flags = np.zeros(len(owner), np.uint32), self._buffers[1]
-        asked[heads] = 1
-        words, _, _ = native.read_wanted(self._files.flags, block.start, asked, flags, 0)
+    def _read(self, fd: int, bit: int, block: Span, ask: NDArray[np.uint8], out: NDArray[np.uint64]) -> int:
+        """Read the words that are asked for into ``out``; returns how many there are not."""
+        words, _, missing = native.read_wanted(fd, block.start, ask, bit, out, BRIDGE)
         self.read += words
-        for head in heads[(flags[heads] & np.uint64(KPF.COMPOUND_HEAD)) != 0].tolist():
-            wanted[head : head + HUGE] = owner[head : head + HUGE]
-        return wanted
+        return missing
 
-    def _fill(self, fd: int, block: Span, owner: NDArray[np.uint32], out: NDArray[np.uint64]) -> int:
-        """Read the words of a block into ``out``; returns how many there are not."""
-        if not block.unowned:
-            words, _, missing = native.read_wanted(fd, block.start, owner, out, BRIDGE)
-            self.read += words
-            return missing
-        got = read_words(fd, block.start, out[: len(owner)])
-        out[got : len(owner)] = 0
-        self.read += got
-        return len(owner) - got
+    def _fill_all(self, block: Span) -> None:
+        """Read the words of every frame of a block."""
+        n = block.stop - block.start
+        for fd, out in zip((self._files.count, self._files.flags, self._cgroup), self._buffers, strict=True):
+            if fd < 0:
+                continue
+            got = read_words(fd, block.start, out[:n])
+            out[got:n] = 0
+            self.read += got
+            if fd == self._files.count:
+                self.missing += n - got
 
     def columns(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Return set, mapcount, flags, memcg and zone of each row, shape (rows, 5), and its frames."""
@@ -249,7 +233,8 @@ def read_frames(
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
     memcgs: bool = True,
-    spared: NDArray[np.uint32] | None = None,
+    needs: Needs | None = None,
+    touched: NDArray[np.uint8] | None = None,
 ) -> FrameRows:
     """Read the kpage files where frames are asked for, and count alike frames.
 
@@ -269,9 +254,10 @@ def read_frames(
         Called with the frames gone through and their number; from any thread.
     memcgs : bool
         Whether kpagecgroup is read: a quarter of the time. Without it every memcg is 0.
-    spared : ndarray of uint32, optional
-        For each owner set 0 if its frames need not be read, else the set itself. Huge pages of such sets are read all
-        the same.
+    needs : Needs, optional
+        What is to be read of the frames of each owner set; by default all files of each.
+    touched : ndarray of uint8, optional
+        For each `ownership.BLOCK` of frames whether one has an owner.
 
     Returns
     -------
@@ -280,11 +266,12 @@ def read_frames(
     """
     row_of = np.zeros(len(owner) if keep_rows else 0, np.uint32)
     blocks = [
-        Span(base, min(base + BLOCK, span.stop), span.zone, span.unowned)
+        block
         for span in (spans if spans is not None else [Span(0, len(owner))])
         for base in range(span.start, span.stop, BLOCK)
+        if _is_asked(block := Span(base, min(base + BLOCK, span.stop), span.zone, span.unowned), touched)
     ]
-    shards = [_Shard(files, owner, row_of, memcgs, spared) for _ in range(max(1, min(threads, len(blocks))))]
+    shards = [_Shard(files, owner, row_of, memcgs, needs) for _ in range(max(1, min(threads, len(blocks))))]
     todo, done = iter(blocks), 0
 
     def work(number: int) -> None:
@@ -297,6 +284,13 @@ def read_frames(
 
     run_in_threads(work, len(shards), give_up=lambda: _drain(todo))
     return _merged(shards, row_of)
+
+
+def _is_asked(block: Span, touched: NDArray[np.uint8] | None) -> bool:
+    """Whether a block may have a frame to count."""
+    if block.unowned or touched is None:
+        return True
+    return bool(touched[block.start >> BLOCK_SHIFT : (block.stop - 1 >> BLOCK_SHIFT) + 1].any())
 
 
 def _drain(blocks: Iterator[Span]) -> None:
@@ -336,39 +330,3 @@ def _merged(shards: Sequence[_Shard], row_of: NDArray[np.uint32]) -> FrameRows:
         missing=sum(shard.missing for shard in shards),
         words=sum(shard.read for shard in shards),
     )
-
-
-def words_of(procfs: ProcFS, name: str, pfns: ArrayLike) -> NDArray[np.uint64]:
-    """Return the words that a kpage file holds for these frames.
-
-    Parameters
-    ----------
-    procfs : ProcFS
-        Whose file.
-    name : str
-        ``kpagecount``, ``kpageflags`` or ``kpagecgroup``.
-    pfns : array_like of int
-        Frame numbers, in any order.
-
-    Returns
-    -------
-    ndarray of uint64, shape (len(pfns),)
-        As the kernel has them; a frame beyond the last one reads as 0.
-    """
-    wanted = np.asarray(pfns, np.uint64).reshape(-1)
-    out = np.zeros(len(wanted), np.uint64)
-    fd = procfs.open_words(name)
-    try:
-        order = np.argsort(wanted, kind="stable")
-        ascending = wanted[order]
-        cuts = np.flatnonzero(np.diff(ascending) > np.uint64(BRIDGE)) + 1
-        for run in np.split(np.arange(len(wanted)), cuts) if len(wanted) else ():
-            first, last = int(ascending[run[0]]), int(ascending[run[-1]])
-            for low in range(first, last + 1, BLOCK):
-                buffer = np.zeros(min(BLOCK, last + 1 - low), np.uint64)
-                read_words(fd, low, buffer)
-                inside = run[(ascending[run] >= low) & (ascending[run] < low + len(buffer))]
-                out[order[inside]] = buffer[(ascending[inside] - np.uint64(low)).astype(np.int64)]
-    finally:
-        os.close(fd)
-    return out

@@ -11,9 +11,22 @@ from numpy.typing import NDArray
 from pagewalk._native import ownership as native
 from pagewalk.abi import PFRAME_MASK, PM, SWAP_OFFSET_SHIFT, SWAP_TYPE_MASK
 
-__all__ = ["ROOT_FILE", "ROOT_SOLE", "DeviceFrames", "OwnerSets", "Ownership", "Strangers"]
+__all__ = [
+    "BLOCK",
+    "ROOT_FILE",
+    "ROOT_PLAIN",
+    "ROOT_SHMEM",
+    "ROOT_SOLE",
+    "DeviceFrames",
+    "OwnerSets",
+    "Ownership",
+    "Strangers",
+]
 
 ROOT_FILE, ROOT_SOLE = native.ROOT_FILE, native.ROOT_SOLE
+ROOT_PLAIN, ROOT_SHMEM = native.ROOT_PLAIN, native.ROOT_SHMEM
+# Frames of which it is noted together whether any has an owner.
+BLOCK = 1 << native.BLOCK_SHIFT
 
 # Tags of the tables of owners: that of the frames, swap type t has t + 1, device memory the last two.
 _FRAMES = 0
@@ -99,13 +112,6 @@ class Strangers:
     unnumbered: int = 0
     device: int = 0
 
-    def add(self, other: Strangers) -> None:
-        """Add what others were counted."""
-        self.markers += other.markers
-        self.moving += other.moving
-        self.unnumbered += other.unnumbered
-        self.device += other.device
-
 
 class Ownership:
     """Folds address spaces, one after the other, into owner sets.
@@ -117,15 +123,24 @@ class Ownership:
     ----------
     n_frames : int
         Frames that the kpage files report; those beyond are device memory.
-    tell_sole : bool
-        Keep apart the frames that pagemap says one page table entry maps (bit 56): `sole_sets`.
+    told : bool
+        Whether entries bear what their VMA tells of them: frames are kept apart by it (`roots`).
+
+    Attributes
+    ----------
+    owner : ndarray of uint32
+        The owner set of each frame.
+    touched : ndarray of uint8
+        For each BLOCK of frames whether one has an owner.
     """
 
-    def __init__(self, n_frames: int, tell_sole: bool = False) -> None:
+    def __init__(self, n_frames: int, told: bool = False) -> None:
         self.owner: NDArray[np.uint32] = np.zeros(n_frames, np.uint32)
+        self.touched: NDArray[np.uint8] = np.zeros(-(-n_frames // BLOCK), np.uint8)
         self.swap: dict[int, NDArray[np.uint32]] = {}
         self.device = {_DEVICE_FILE: np.zeros(0, np.uint32), _DEVICE_ANON: np.zeros(0, np.uint32)}
         self.device_pfns: dict[int, int] = {}
+        self.strangers = Strangers()
         self.spaces = 0
         room = 4096
         self._parent = np.zeros(room, np.uint32)
@@ -133,7 +148,7 @@ class Ownership:
         self._times = np.zeros(room, np.uint32)
         self._successor = np.zeros(room, np.uint32)
         self._frames = np.zeros(room, np.int64)
-        self._fold = native.Fold(native.FIRST_SET, tell_sole)
+        self._fold = native.Fold(native.FIRST_SET, told, self.touched)
         self._fold.use_sets(self._parent, self._space, self._successor, self._frames)
         self._keys: NDArray[np.uint64] = np.zeros((0, 3), np.uint64)
         self._counts: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -149,35 +164,30 @@ class Ownership:
         self.spaces += 1
         return self.spaces - 1
 
-    def fold(self, entries: NDArray[np.uint64]) -> Strangers:
-        """Fold pagemap entries of the address space begun last.
+    def fold(self, entries: NDArray[np.uint64]) -> None:
+        """Fold pagemap entries of the address space begun last; `strangers` counts what is no frame and no swap slot.
 
         Parameters
         ----------
         entries : ndarray of uint64
             Raw entries, in any order.
-
-        Returns
-        -------
-        Strangers
-            What among them was neither a frame of RAM nor a swap slot.
         """
         if len(self._swaps) < len(entries):
             self._swaps = np.empty(len(entries), np.uint64)
             self._others = np.empty(len(entries), np.uint64)
-        strangers = Strangers()
         at = 0
         while True:
             at = self._fold.fold_entries(entries, at, len(entries), self.owner, self._swaps, self._others)
             # What lies beside is copied: folding it may stop for want of room and fold further entries.
-            swaps = self._swaps[: self._fold.n_swaps].copy()
-            others = self._others[: self._fold.n_others].copy()
-            if len(swaps):
-                self._fold_swaps(swaps)
-            if len(others):
-                self._fold_others(others, strangers)
+            if self._fold.n_swaps or self._fold.n_others:
+                swaps = self._swaps[: self._fold.n_swaps].copy()
+                others = self._others[: self._fold.n_others].copy()
+                if len(swaps):
+                    self._fold_swaps(swaps)
+                if len(others):
+                    self._fold_others(others, self.strangers)
             if at == len(entries):
-                return strangers
+                return
             self._make_room()
 
     def end(self) -> None:
@@ -207,17 +217,13 @@ class Ownership:
     def roots(self) -> NDArray[np.uint32]:
         """Return how each set's frames were first seen.
 
-        ROOT_FILE where pagemap's bit 61 was set, ROOT_SOLE where only bit 56 was, and that was to be told.
+        ROOT_FILE or ROOT_SHMEM where pagemap's bit 61 was set, the latter where the VMA tells that it is shmem.
+        ROOT_SOLE and ROOT_PLAIN where the VMA tells that it is anonymous memory, and pagemap (bit 56) that it is mapped
+        once or not.
         """
         root = np.empty(self._fold.n_sets, np.uint32)
         native.roots(self._parent[: self._fold.n_sets], root)
         return root
-
-    def sole_sets(self) -> NDArray[np.bool_]:
-        """Say of which sets pagemap told that each frame is mapped once: by the one owner that the set has."""
-        n = self._fold.n_sets
-        sole: NDArray[np.bool_] = (self._parent[:n] == ROOT_SOLE) & (self._times[:n] <= 1)
-        return sole
 
     def device_frames(self) -> DeviceFrames:
         """Return the frames beyond those of the kpage files, one a row."""

@@ -16,12 +16,14 @@ from pagewalk.procfs import Process, ProcFS
 __all__ = [
     "BRIDGE",
     "CHUNK",
+    "FAST",
     "Buffers",
+    "ChunkReader",
+    "Pace",
     "PageRuns",
     "ReadCost",
     "RunCollector",
     "Wanted",
-    "read_chunks",
     "read_entries",
 ]
 
@@ -29,9 +31,31 @@ __all__ = [
 CHUNK = 32768
 # Gaps between VMAs that are read too, in pages: one pread costs as much as some 256 empty entries.
 BRIDGE = 256
-ALL_BITS = 2**64 - 1
-# Starts and stops of stretches of pages.
-Ranges = tuple[NDArray[np.uint64], NDArray[np.uint64]]
+Words = NDArray[np.uint64]
+# range_start, range_stop, vma_start, vma_stop, tells: what `vmas.MapsParser.plan` fills.
+PlanArrays = tuple[Words, Words, Words, Words, NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How an address space is read.
+
+    Attributes
+    ----------
+    chunk : int
+        Entries read at a time.
+    scan_pages : int
+        Pages that one PAGEMAP_SCAN may report at most.
+    pause_ns : int
+        Nanoseconds between two system calls, for the process that is read to go on.
+    """
+
+    chunk: int = CHUNK
+    scan_pages: int = 32768
+    pause_ns: int = 0
+
+
+FAST = Pace()
 
 
 @dataclass(slots=True)
@@ -164,60 +188,78 @@ class RunCollector:
         return PageRuns(*(np.concatenate(column) for column in zip(*self._parts, strict=True)))
 
 
-def read_chunks(
-    fd: int,
-    starts: NDArray[np.uint64],
-    stops: NDArray[np.uint64],
-    buffers: Buffers,
-    cost: ReadCost,
-    page_size: int,
-    can_scan: bool = True,
-    within: Ranges | None = None,
-    trusted: Ranges | None = None,
-) -> Iterator[tuple[int, int]]:
-    """Fill the buffers again and again with what a pagemap holds in these ranges.
+class ChunkReader:
+    """Reads one pagemap after the other into the same buffers.
 
     Parameters
     ----------
-    fd : int
-        The pagemap.
-    starts, stops : ndarray of uint64
-        Page numbers, ascending; stops are exclusive.
     buffers : Buffers
-        Filled before each yield.
-    cost : ReadCost
-        Added to.
+        Filled again and again.
     page_size : int
         Bytes of a page.
-    can_scan : bool
-        Whether to try PAGEMAP_SCAN over sparse parts.
-    within, trusted : tuple of two ndarrays of uint64, optional
-        Page numbers, ascending, where VMAs start and stop: what lies between is cleared. The gaps that are read too may
-        hold a VMA by now that was not there when maps was read. Outside of the trusted ranges bit 56 is cleared.
-
-    Yields
-    ------
-    used, segments : int
-        Entries in the buffers, and the stretches they came from.
-
-    Raises
-    ------
-    ProcessLookupError
-        The address space is gone, or went while it was read.
+    telling : bool
+        Whether to write into each entry what its VMA tells (TOLD_ANON, TOLD_SHMEM), and to leave bit 56 only where
+        it can be believed.
+    pace : Pace
+        How long one system call may hold the target's lock, and what comes between two.
     """
-    reader = native.Reader(fd, starts, stops, buffers.entries, buffers.seg_page, buffers.seg_len, page_size, can_scan)
-    try:
-        while used := reader.next():
-            for ranges, bits in ((within, ALL_BITS), (trusted, int(PM.MMAP_EXCLUSIVE))):
-                if ranges is not None:
-                    native.clear_outside(
-                        buffers.entries, buffers.seg_page, buffers.seg_len, reader.segments, *ranges, bits
-                    )
-            yield used, reader.segments
-    finally:
-        cost.add(ReadCost(reader.words, reader.reads, reader.scans, reader.longest_ns))
-    if reader.gone:
-        raise ProcessLookupError("its address space went while it was read")
+
+    def __init__(self, buffers: Buffers, page_size: int, telling: bool = False, pace: Pace = FAST) -> None:
+        self.buffers = buffers
+        self._page_size = page_size
+        self._telling = telling
+        self._pace = pace
+        self._arrays: PlanArrays | None = None
+        self._reader: native.Reader | None = None
+
+    def chunks(
+        self, fd: int, ranges: int, vmas: int, arrays: PlanArrays, cost: ReadCost, can_scan: bool = True
+    ) -> Iterator[tuple[int, int]]:
+        """Fill the buffers again and again with what a pagemap holds.
+
+        Parameters
+        ----------
+        fd : int
+            The pagemap.
+        ranges, vmas : int
+            How many of the arrays' there are.
+        arrays : tuple of ndarray
+            range_start, range_stop, vma_start, vma_stop, tells, as `vmas.MapsParser.plan` fills them. The gaps between
+            VMAs that are read too may hold a VMA by now that was not there when maps was read: they are cleared.
+        cost : ReadCost
+            Added to.
+        can_scan : bool
+            Whether to try PAGEMAP_SCAN over sparse parts.
+
+        Yields
+        ------
+        used, segments : int
+            Entries in the buffers, and the stretches they came from.
+
+        Raises
+        ------
+        ProcessLookupError
+            The address space is gone, or went while it was read.
+        """
+        reader = self._reader
+        if reader is None or self._arrays is not arrays:
+            buffers, told = self.buffers, arrays[4] if self._telling else None
+            reader = self._reader = native.Reader(
+                fd, arrays[0], arrays[1], buffers.entries, buffers.seg_page, buffers.seg_len, self._page_size, can_scan,
+                arrays[2], arrays[3], told, self._pace.scan_pages, self._pace.pause_ns,
+            )  # fmt: skip
+            self._arrays = arrays
+        reader.aim(fd, ranges, vmas, can_scan)
+        try:
+            while used := reader.next():
+                yield used, reader.segments
+        finally:
+            cost.entries += reader.words
+            cost.reads += reader.reads
+            cost.scans += reader.scans
+            cost.longest_ns = max(cost.longest_ns, reader.longest_ns)
+        if reader.gone:
+            raise ProcessLookupError("its address space went while it was read")
 
 
 def read_entries(procfs: ProcFS, process: Process, start: int, stop: int, page_size: int) -> NDArray[np.uint64]:

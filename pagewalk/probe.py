@@ -11,7 +11,7 @@ import numpy as np
 
 from pagewalk._native.procfs import read_words
 from pagewalk.abi import KPF, PFRAME_MASK, PM
-from pagewalk.frames import FrameFiles
+from pagewalk.framefiles import FrameFiles
 from pagewalk.procfs import ProcFS
 
 __all__ = ["Probe", "probe"]

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 from pagewalk._native import procfs as native
 from pagewalk.errors import ParseError, PermissionRequired, Unsupported
@@ -31,8 +32,7 @@ def unescaped(text: str) -> str:
     return os.fsdecode(ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), os.fsencode(text)))
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessStat:
+class ProcessStat(NamedTuple):
     """The fields of ``/proc/PID/stat`` that pagewalk uses (fs/proc/array.c:do_task_stat).
 
     ``layout`` holds the addresses that exec sets and that two PIDs of one address space must share; they are 0 for a
@@ -141,7 +141,7 @@ class ProcFS:
 
     def path(self, name: str) -> str:
         """Return the path of a file of this ``/proc``."""
-        return os.path.join(self.root, name)
+        return f"{self.root}/{name}"
 
     def read_bytes(self, name: str) -> bytes:
         """Read a file of this ``/proc`` to its end."""
@@ -237,8 +237,7 @@ class ProcFS:
 
     def pids(self) -> list[int]:
         """Return the process IDs listed now, ascending."""
-        with os.scandir(self.root) as entries:
-            return sorted(int(entry.name) for entry in entries if entry.name.isdecimal())
+        return sorted([int(name) for name in os.listdir(self.root) if name.isdecimal()])
 
     def threads(self, process: Process) -> list[int]:
         """Return the thread IDs of a process listed now, ascending."""
@@ -291,28 +290,12 @@ class ProcFS:
             It is not of the form ``pid (comm) state ...``.
         """
         text = self.read_at(process, "stat")
-        opening, closing = text.find(b"("), text.rfind(b")")
-        try:
-            # comm may hold anything, a ')' too: it ends at the last one.
-            field = text[closing + 2 :].split()
-            if opening < 0 or closing < opening:
-                raise ValueError
-            return ProcessStat(
-                pid=int(text[:opening]),
-                comm=os.fsdecode(text[opening + 1 : closing]),
-                state=field[0].decode(),
-                ppid=int(field[1]),
-                flags=int(field[6]),
-                start_time=int(field[19]),
-                vsize=int(field[20]),
-                rss_pages=int(field[21]),
-                # startcode, endcode, startstack; start_data, end_data, start_brk, arg_start .. env_end.
-                layout=tuple(int(field[i]) for i in (23, 24, 25, 42, 43, 44, 45, 46, 47, 48)),
-            )
-        except (ValueError, IndexError) as error:
+        fields = native.parse_stat(text)
+        if fields is None:
             if not text:
-                raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "stat") from error
-            raise ParseError(self.path(f"{process.pid}/stat"), 1, "the fields of a process") from error
+                raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "stat")
+            raise ParseError(self.path(f"{process.pid}/stat"), 1, "the fields of a process")
+        return ProcessStat(fields[0], os.fsdecode(fields[1]), *fields[2:])
 
     def status(self, process: Process) -> tuple[int, int]:
         """Return the effective user ID and the bytes of page tables (-1 unknown), from ``/proc/PID/status``.

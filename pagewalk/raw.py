@@ -7,7 +7,7 @@ import os
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pagewalk import frames, pagemap, smaps, vmas
+from pagewalk import framefiles, pagemap, smaps, vmas
 from pagewalk.abi import perms_text
 from pagewalk.procfs import ProcFS
 from pagewalk.table import Column, Table, objects
@@ -131,7 +131,7 @@ def read_kpagecount(pfns: ArrayLike, root: str = "/proc") -> NDArray[np.uint64]:
     Unsupported
         The kernel has no such file.
     """
-    return frames.words_of(ProcFS(root), "kpagecount", pfns)
+    return framefiles.words_of(ProcFS(root), "kpagecount", pfns)
 
 
 def read_kpageflags(pfns: ArrayLike, root: str = "/proc") -> NDArray[np.uint64]:
@@ -156,7 +156,7 @@ def read_kpageflags(pfns: ArrayLike, root: str = "/proc") -> NDArray[np.uint64]:
     Unsupported
         The kernel has no such file.
     """
-    return frames.words_of(ProcFS(root), "kpageflags", pfns)
+    return framefiles.words_of(ProcFS(root), "kpageflags", pfns)
 
 
 def read_kpagecgroup(pfns: ArrayLike, root: str = "/proc") -> NDArray[np.uint64]:
@@ -181,7 +181,7 @@ def read_kpagecgroup(pfns: ArrayLike, root: str = "/proc") -> NDArray[np.uint64]
     Unsupported
         The kernel has no such file (CONFIG_MEMCG).
     """
-    return frames.words_of(ProcFS(root), "kpagecgroup", pfns)
+    return framefiles.words_of(ProcFS(root), "kpagecgroup", pfns)
 
 
 def read_smaps(pid: int, root: str = "/proc") -> Table:

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pagewalk.errors import ParseError
-from pagewalk.held import HeldFile, held_by_descriptor, held_by_mapping, nameless
+from pagewalk.held import HeldFile
 from pagewalk.listing import Candidate, is_gone
-from pagewalk.ownership import Ownership, Strangers
-from pagewalk.pagemap import BRIDGE, CHUNK, Buffers, PageRuns, ReadCost, RunCollector, Wanted, read_chunks
-from pagewalk.procfs import Process, ProcFS
-from pagewalk.smaps import SmapsVMA, parse_smaps, read_timed
+from pagewalk.opening import Opened, Opener
+from pagewalk.ownership import Ownership
+from pagewalk.pagemap import FAST, Buffers, ChunkReader, Pace, PageRuns, ReadCost, RunCollector, Wanted
+from pagewalk.procfs import ProcFS
+from pagewalk.smaps import SmapsVMA
 from pagewalk.threads import run_in_threads
 from pagewalk.turns import Broken, Turns
-from pagewalk.vmas import VMAs, anonymous, parse_maps
+from pagewalk.vmas import UNKNOWN, Devices, MapsParser, VMAs
 
 __all__ = ["Reader", "SpaceRead"]
 
-# An exec between opening two files of a process makes them speak of two address spaces: try again so often.
-TRIES = 3
 # Chunks that a thread may read ahead while address spaces before its own are not folded yet.
 AHEAD = 64
-# Columns that /proc/PID/status is read for.
-OF_STATUS = ("user", "uid", "freed")
 
 
 @dataclass(slots=True)
@@ -85,19 +81,14 @@ class SpaceRead:
         return self.candidate.pids[0]
 
 
-@dataclass(slots=True)
-class _Opened:
-    """An address space whose pagemap is open."""
+class _Desk:
+    """What one thread reads into."""
 
-    pagemap: int
-    vmas: VMAs
-    uid: int = -1
-    page_tables: int = -1
-    cmdline: str = ""
-    cgroup: str = ""
-    mapped: dict[int, HeldFile] = field(default_factory=dict)
-    opened: list[HeldFile] = field(default_factory=list)
-    smaps: list[SmapsVMA] | None = None
+    __slots__ = ("chunks", "parser")
+
+    def __init__(self, page_size: int, pace: Pace, telling: bool) -> None:
+        self.parser = MapsParser()
+        self.chunks = ChunkReader(Buffers(pace.chunk), page_size, telling, pace)
 
 
 class Reader:
@@ -111,8 +102,8 @@ class Reader:
         Folded into.
     mappings : bool or collection of int
         Keep VMAs and pages: of all address spaces, or of those with one of these pids.
-    chunk : int
-        Entries read at a time.
+    pace : Pace
+        How much is read at a time.
     vm_flags : bool
         Read smaps of what is kept: it holds the ``mmap_lock`` of a large process for long.
     pfns : ndarray of uint64, optional
@@ -121,8 +112,8 @@ class Reader:
         Look for nameless files that processes hold, and keep the pages of those that are mapped.
     columns : frozenset of str, optional
         Read what these columns of processes need; by default what all need.
-    tell_sole : bool
-        Leave bit 56 of entries only where it can be believed: where no file is mapped.
+    devices : Devices, optional
+        Write into entries what their VMA tells, these being the devices of files.
     """
 
     def __init__(
@@ -130,30 +121,40 @@ class Reader:
         procfs: ProcFS,
         ownership: Ownership,
         mappings: bool | Collection[int] = False,
-        chunk: int = CHUNK,
+        pace: Pace = FAST,
         vm_flags: bool = False,
         pfns: NDArray[np.uint64] | None = None,
         held: bool = False,
         columns: frozenset[str] | None = None,
-        tell_sole: bool = False,
+        devices: Devices | None = None,
     ) -> None:
+        self._opener = Opener(procfs, columns, held, UNKNOWN if devices is None else devices)
         self._vm_flags = vm_flags
         self._pfns = np.zeros(0, np.uint64) if pfns is None else pfns
-        self._held = held
-        self._columns = columns
-        self._tell_sole = tell_sole
-        self._procfs = procfs
+        self._telling = devices is not None
         self._ownership = ownership
         self._mappings = mappings
-        self._chunk = chunk
+        self._pace = pace
         self._page_size = os.sysconf("SC_PAGESIZE")
         self._lock = threading.Lock()
-        self.cost = ReadCost()
-        self.strangers = Strangers()
+        self._cost = ReadCost()
         self.refused: dict[int, str] = {}
         self.vanished: set[int] = set()
-        self.unlisted: dict[int, str] = {}
-        self.unsaid: dict[int, str] = {}
+
+    @property
+    def cost(self) -> ReadCost:
+        """What reading took so far."""
+        return replace(self._cost, longest_ns=max(self._cost.longest_ns, self._opener.longest_ns))
+
+    @property
+    def unlisted(self) -> dict[int, str]:
+        """Why the open files of a process could not be listed."""
+        return self._opener.unlisted
+
+    @property
+    def unsaid(self) -> dict[int, str]:
+        """Why smaps of a process could not be read."""
+        return self._opener.unsaid
 
     def read(
         self,
@@ -177,10 +178,10 @@ class Reader:
         numbers = iter(range(len(candidates)))
 
         def work(_: int) -> None:
-            buffers = Buffers(self._chunk)
+            desk = _Desk(self._page_size, self._pace, self._telling)
             try:
                 while (number := next(numbers, None)) is not None:
-                    results[number] = self._one(candidates[number], number, turns, buffers)
+                    results[number] = self._one(candidates[number], number, turns, desk)
                     turns.done(number)
                     if progress is not None:
                         progress(number + 1, len(candidates), "processes")
@@ -190,16 +191,16 @@ class Reader:
         run_in_threads(work, max(1, min(threads, len(candidates))), turns.give_up)
         return [result for result in results if result is not None]
 
-    def _one(self, candidate: Candidate, number: int, turns: Turns, buffers: Buffers) -> SpaceRead | None:
-        opened = self._open_any(candidate)
+    def _one(self, candidate: Candidate, number: int, turns: Turns, desk: _Desk) -> SpaceRead | None:
+        keep = self._keeps(candidate)
+        opened = self._open_any(candidate, desk, keep)
         if opened is None:
             return None
-        keep = self._keeps(candidate)
         wanted = None if keep else self._wanted(opened)
         collector = RunCollector(wanted) if keep or wanted is not None else None
         space = SpaceRead(
             candidate,
-            vss=opened.vmas.vss,
+            vss=opened.vss,
             uid=opened.uid,
             page_tables=opened.page_tables,
             cmdline=opened.cmdline,
@@ -211,7 +212,7 @@ class Reader:
             smaps=opened.smaps,
         )
         try:
-            self._fold(opened, space, number, turns, buffers, collector)
+            self._fold(opened, space, number, turns, desk, collector)
         except OSError as error:
             space.whole = False
             self._note(candidate.pids, error)
@@ -231,7 +232,7 @@ class Reader:
         else:
             self.refused.update(dict.fromkeys(pids, str(error)))
 
-    def _open_any(self, candidate: Candidate) -> _Opened | None:
+    def _open_any(self, candidate: Candidate, desk: _Desk, keep: bool) -> Opened | None:
         """Open an address space through the first of its processes that can be read; None, and noted why, if none."""
         pids = list(candidate.pids)
         failures: list[OSError | ParseError] = []
@@ -239,7 +240,9 @@ class Reader:
             if at:  # the first went, or was refused: the others have its address space still
                 candidate.pids, candidate.tid = pids[at:], pid
             try:
-                opened = self._open(candidate)
+                opened = self._opener.open_space(
+                    candidate, desk.parser, keep or len(self._pfns) > 0, keep and self._vm_flags
+                )
                 break
             except (OSError, ParseError) as error:
                 failures.append(error)
@@ -249,111 +252,37 @@ class Reader:
             self._note([pid], failure)
         return opened
 
-    def _open(self, candidate: Candidate) -> _Opened:
-        """Open a pagemap and read the maps of the same address space; ProcessLookupError if it is gone.
-
-        The pagemap stays that of the address space at its opening, so it comes first. The maps are of the same one
-        if no exec came in between, which would have moved stack and arguments.
-        """
-        for _ in range(TRIES):
-            with candidate.open(self._procfs) as process:
-                pagemap = self._procfs.open_at(process, "pagemap")
-                try:
-                    maps = self._procfs.read_at(process, "maps")
-                    stat = self._procfs.stat(process)
-                    same = stat.start_time == candidate.stat.start_time and stat.layout == candidate.stat.layout
-                    candidate.stat = stat
-                    if same and maps and not stat.is_zombie:
-                        vmas = parse_maps(maps, self._procfs.path(f"{process.pid}/maps"))
-                        opened = _Opened(pagemap, vmas)
-                        self._describe(process, opened)
-                        if self._vm_flags and self._keeps(candidate):
-                            opened.smaps = self._read_smaps(process)
-                        if self._held:
-                            self._look_for_held(process, candidate, opened)
-                        pagemap = -1
-                        return opened
-                    if stat.is_zombie:
-                        break
-                finally:
-                    if pagemap >= 0:
-                        os.close(pagemap)
-        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), "maps")
-
     def _keeps(self, candidate: Candidate) -> bool:
         """Whether the mappings of this address space were asked for."""
         if isinstance(self._mappings, bool):
             return self._mappings
         return not set(self._mappings).isdisjoint(candidate.pids)
 
-    def _wanted(self, opened: _Opened) -> Wanted | None:
+    def _wanted(self, opened: Opened) -> Wanted | None:
         """Return which pages of an address space are to be kept, None for none."""
-        if not opened.mapped and not len(self._pfns):
+        if opened.vmas is None or (not opened.mapped and not len(self._pfns)):
             return None
         rows = np.array(sorted(opened.mapped), np.intp)
         size = np.uint64(self._page_size)
         return Wanted(opened.vmas.start[rows] // size, opened.vmas.end[rows] // size, self._pfns)
 
-    def _look_for_held(self, process: Process, candidate: Candidate, opened: _Opened) -> None:
-        """Find the nameless files that the processes of an address space map or have open."""
-        for row in nameless(opened.vmas).tolist():
-            opened.mapped[row] = held_by_mapping(self._procfs, process, opened.vmas, row)
-        for pid in candidate.pids:
-            # One address space does not make one table of descriptors (CLONE_VM without CLONE_FILES).
-            try:
-                with self._procfs.open_process(pid) as twin:
-                    opened.opened += held_by_descriptor(self._procfs, twin)
-            except OSError as error:
-                if not is_gone(error):
-                    self.unlisted[pid] = f"fd: {error.strerror or error}"
-
-    def _read_smaps(self, process: Process) -> list[SmapsVMA] | None:
-        try:
-            fd = self._procfs.open_at(process, "smaps")
-            try:
-                text, longest_ns = read_timed(fd)
-            finally:
-                os.close(fd)
-            said = parse_smaps(text, self._procfs.path(f"{process.pid}/smaps"))
-        except (OSError, ParseError) as error:
-            self.unsaid[process.pid] = str(error)
-            return None
-        with self._lock:
-            self.cost.add(ReadCost(longest_ns=longest_ns))
-        return said
-
-    def _describe(self, process: Process, opened: _Opened) -> None:
-        """Read what is shown of a process beside its memory; what cannot be read stays unknown."""
-        columns = self._columns
-        try:
-            if columns is None or not columns.isdisjoint(OF_STATUS):
-                opened.uid, opened.page_tables = self._procfs.status(process)
-            if columns is None or "cmdline" in columns:
-                opened.cmdline = self._procfs.cmdline(process)
-            if columns is None or "cgroup" in columns:
-                opened.cgroup = self._procfs.cgroup_of(process)
-        except (OSError, ParseError):
-            return
-
     def _fold(
         self,
-        opened: _Opened,
+        opened: Opened,
         space: SpaceRead,
         number: int,
         turns: Turns,
-        buffers: Buffers,
+        desk: _Desk,
         collector: RunCollector | None,
     ) -> None:
         """Read all chunks; fold each at once when it is this address space's turn, else a few later."""
-        starts, stops = opened.vmas.ranges(self._page_size, BRIDGE)
-        trusted = anonymous(opened.vmas, self._page_size) if self._tell_sole else None
-        within = opened.vmas.start // np.uint64(self._page_size), opened.vmas.end // np.uint64(self._page_size)
         cost = ReadCost()
         waiting: list[NDArray[np.uint64]] = []
         error: OSError | None = None
+        buffers = desk.chunks.buffers
         try:
-            for used, segments in read_chunks(
-                opened.pagemap, starts, stops, buffers, cost, self._page_size, within=within, trusted=trusted
+            for used, segments in desk.chunks.chunks(
+                opened.pagemap, opened.ranges, opened.rows, desk.parser.arrays, cost
             ):
                 if collector is not None:
                     collector.add(buffers, used, segments)
@@ -361,9 +290,10 @@ class Reader:
                     waiting.append(buffers.entries[:used].copy())
                     continue
                 turns.wait(number)
-                for chunk in (*waiting, buffers.entries[:used]):
+                for chunk in waiting:
                     self._fold_chunk(space, chunk)
                 waiting.clear()
+                self._fold_chunk(space, buffers.entries[:used])
         except OSError as failed:
             error = failed
         turns.wait(number)
@@ -375,11 +305,11 @@ class Reader:
         if space.number >= 0:
             self._ownership.end()
         with self._lock:
-            self.cost.add(cost)
+            self._cost.add(cost)
         if error is not None:
             raise error
 
     def _fold_chunk(self, space: SpaceRead, entries: NDArray[np.uint64]) -> None:
         if space.number < 0:
             space.number = self._ownership.begin()
-        self.strangers.add(self._ownership.fold(entries))
+        self._ownership.fold(entries)

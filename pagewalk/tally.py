@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pagewalk._native import tally as native
 from pagewalk.abi import KPF
 from pagewalk.frames import FrameRows
-from pagewalk.ownership import ROOT_FILE, OwnerSets, Ownership
+from pagewalk.ownership import ROOT_FILE, ROOT_SHMEM, OwnerSets, Ownership
 from pagewalk.shares import Shares, divide
 
 __all__ = [
@@ -337,7 +337,8 @@ def tabulate(ownership: Ownership, rows: FrameRows, space_of: Ints) -> Tabulated
     sets, new_of = regroup(ownership.sets(), space_of)
     # An int in the kernel (struct page, _mapcount): what is more than that is no count, and must not overflow a share.
     mapcount = np.minimum(rows.mapcount, np.uint64(2**31 - 1)).astype(np.int64)
-    kind = kinds_of(rows.flags, mapcount, ownership.roots()[rows.set] == ROOT_FILE)
+    root = ownership.roots()[rows.set]
+    kind = kinds_of(rows.flags, mapcount, (root == ROOT_FILE) | (root == ROOT_SHMEM))
     # Device memory: the kernel has no word on it. What pagemap calls a file page is one (DAX), the rest is none.
     device = ownership.device_frames()
     n = len(device.pfn)

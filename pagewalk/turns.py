@@ -18,6 +18,8 @@ class Turns:
 
     def wait(self, number: int) -> None:
         """Wait until it is this number's turn; Broken if it never will be."""
+        if self.now == number and not self.broken:
+            return
         with self.changed:
             self.changed.wait_for(lambda: self.now == number or self.broken)
             if self.broken:

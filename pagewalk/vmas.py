@@ -11,11 +11,32 @@ from numpy.typing import NDArray
 from pagewalk._native import vmas as native
 from pagewalk.errors import ParseError
 
-__all__ = ["VMAs", "anonymous", "parse_maps"]
+__all__ = ["TELLS_ANON", "TELLS_SHMEM", "UNKNOWN", "Devices", "MapsParser", "PlanArrays", "VMAs", "parse_maps"]
 
-# Never memory of the process: vsyscall has no page table of its own, and the vvar pages are special PTEs (VM_PFNMAP,
-# from 7.3 VM_MIXEDMAP: lib/vdso/datastore.c:vdso_install_vvar_mapping) that no Rss counts.
-_NOT_MEMORY = {b"[vsyscall]", b"[vvar]", b"[vvar_vclock]"}
+TELLS_ANON, TELLS_SHMEM = native.TELLS_ANON, native.TELLS_SHMEM
+Words = NDArray[np.uint64]
+PlanArrays = tuple[Words, Words, Words, Words, NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Devices:
+    """What the pages of files are, by the device that maps names.
+
+    Attributes
+    ----------
+    plain : ndarray of uint64
+        Devices, ``major << 32 | minor``, of file systems other than hugetlbfs: a private page of theirs is anonymous
+        memory like any.
+    shmem : int
+        The device of the kernel's own mount of shmem: memfd, System V and shared anonymous memory. All 64 bits set
+        where it is not known.
+    """
+
+    plain: NDArray[np.uint64]
+    shmem: int
+
+
+UNKNOWN = Devices(np.empty(0, np.uint64), 2**64 - 1)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -68,16 +89,87 @@ class VMAs:
         at, stop = self.name_at.tolist(), (self.name_at + self.name_len).tolist()
         return [os.fsdecode(self.text[a:b]) for a, b in zip(at, stop, strict=True)]
 
+
+class MapsParser:
+    """Takes the maps of one address space after the other apart, in arrays that are used again and again.
+
+    Attributes
+    ----------
+    arrays : tuple of ndarray
+        What `plan` fills: range_start, range_stop, vma_start, vma_stop of uint64, page numbers, ascending, stops
+        exclusive: what to read of a pagemap, and each VMA; and tells of uint8, what an entry of pagemap tells by its
+        VMA (TELLS_ANON, TELLS_SHMEM). Others take their place where more VMAs come than there is room for.
+    """
+
+    __slots__ = ("_columns", "_maps", "_text", "arrays")
+
+    def __init__(self, room: int = 128) -> None:
+        self._text = b""
+        self._make_room(room)
+
+    def _make_room(self, room: int) -> None:
+        self._columns = VMAs(
+            start=np.empty(room, np.uint64),
+            end=np.empty(room, np.uint64),
+            offset=np.empty(room, np.uint64),
+            inode=np.empty(room, np.uint64),
+            major=np.empty(room, np.uint32),
+            minor=np.empty(room, np.uint32),
+            perms=np.empty(room, np.uint8),
+            name_at=np.empty(room, np.uint32),
+            name_len=np.empty(room, np.uint32),
+            text=b"",
+        )
+        to = self._columns
+        self._maps = native.Maps(
+            to.start, to.end, to.offset, to.inode, to.major, to.minor, to.perms, to.name_at, to.name_len
+        )
+        self.arrays: PlanArrays = (
+            np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint64),
+            np.empty(room, np.uint8),
+        )  # fmt: skip
+
+    @property
+    def rows(self) -> int:
+        """How many VMAs there are."""
+        return self._maps.rows
+
     @property
     def vss(self) -> int:
-        """Size of all VMAs in bytes, without vsyscall, as the kernel's VmSize."""
-        size = int((self.end - self.start).sum())
-        if len(self) and self.raw_name(len(self) - 1) == b"[vsyscall]":
-            size -= int(self.end[-1] - self.start[-1])
-        return size
+        """Size of all VMAs in bytes, without vsyscall, as the kernel's VmSize; what `plan` found."""
+        return self._maps.vss
 
-    def ranges(self, page_size: int, bridge: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """Return what to read of the pagemap.
+    def parse(self, text: bytes, path: str = "maps") -> None:
+        """Take the text of ``/proc/PID/maps`` apart.
+
+        Parameters
+        ----------
+        text : bytes
+            The whole file.
+        path : str
+            Its path, for errors.
+
+        Raises
+        ------
+        ParseError
+            A line is not of the kernel's form (fs/proc/task_mmu.c:show_map_vma).
+        """
+        lines = native.count_lines(text)
+        if lines > len(self.arrays[0]):
+            self._make_room(2 * lines)
+        self._text = text
+        rows = self._maps.parse(text)
+        if rows < 0:
+            line = text.split(b"\n")[-rows - 1]
+            raise ParseError(path, -rows, f"a mapping from {os.fsdecode(line[:120])!r}")
+        # Where a VMA changed between two reads of the file the kernel goes on from the address it had reached
+        # (fs/proc/task_mmu.c:m_start): lines never overlap. If they do the text is not the kernel's.
+        overlap = self._maps.overlap()
+        if overlap < rows:
+            raise ParseError(path, overlap + 1, "a mapping that overlaps the one before it")
+
+    def plan(self, page_size: int, bridge: int, devices: Devices = UNKNOWN) -> int:
+        """Find out what to read of the pagemap of what was parsed last.
 
         Parameters
         ----------
@@ -85,90 +177,27 @@ class VMAs:
             Bytes of a page.
         bridge : int
             Gaps between VMAs of up to this many pages are read too, which costs less than a read more.
+        devices : Devices
+            What the pages of files are.
 
         Returns
         -------
-        starts, stops : ndarray of uint64
-            Page numbers, ascending; stops are exclusive.
+        int
+            How many ranges there are. VMAs that are no memory of the process (vsyscall, vvar) are in none.
         """
-        keep = self.end > self.start
-        named = np.flatnonzero((self.name_len >= 6) & (self.name_len <= 13))
-        letters = np.frombuffer(self.text, np.uint8)
-        named = named[letters[self.name_at[named] + np.uint32(1)] == ord("v")]
-        for row in named.tolist():
-            if self.raw_name(row) in _NOT_MEMORY:
-                keep[row] = False
-        starts = self.start[keep] // np.uint64(page_size)
-        stops = self.end[keep] // np.uint64(page_size)
-        if not len(starts):
-            return starts, stops
-        # VMAs are skipped over, never bridged: what lies in a gap must be nobody's.
-        apart = starts[1:] > stops[:-1] + np.uint64(bridge)
-        skipped = np.cumsum(~keep)[keep]
-        apart |= skipped[1:] != skipped[:-1]
-        return (
-            np.ascontiguousarray(starts[np.concatenate(([True], apart))]),
-            np.ascontiguousarray(stops[np.concatenate((apart, [True]))]),
-        )
+        return self._maps.plan(page_size, bridge, devices.plain, devices.shmem, *self.arrays)
 
-
-def anonymous(vmas: VMAs, page_size: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Return the ranges that no file is mapped in: no page there is of hugetlbfs, nor of a device.
-
-    Parameters
-    ----------
-    vmas : VMAs
-        All of an address space.
-    page_size : int
-        Bytes of a page.
-
-    Returns
-    -------
-    starts, stops : ndarray of uint64
-        Page numbers, ascending; stops are exclusive.
-    """
-    plain = vmas.inode == 0
-    return vmas.start[plain] // np.uint64(page_size), vmas.end[plain] // np.uint64(page_size)
+    def vmas(self) -> VMAs:
+        """Return what was parsed last, in arrays of its own."""
+        n, of = self.rows, self._columns
+        return VMAs(
+            of.start[:n].copy(), of.end[:n].copy(), of.offset[:n].copy(), of.inode[:n].copy(), of.major[:n].copy(),
+            of.minor[:n].copy(), of.perms[:n].copy(), of.name_at[:n].copy(), of.name_len[:n].copy(), self._text,
+        )  # fmt: skip
 
 
 def parse_maps(text: bytes, path: str = "maps") -> VMAs:
-    """Take the text of ``/proc/PID/maps`` apart.
-
-    Parameters
-    ----------
-    text : bytes
-        The whole file.
-    path : str
-        Its path, for errors.
-
-    Raises
-    ------
-    ParseError
-        A line is not of the kernel's form (fs/proc/task_mmu.c:show_map_vma).
-    """
-    n = native.count_lines(text)
-    vmas = VMAs(
-        start=np.empty(n, np.uint64),
-        end=np.empty(n, np.uint64),
-        offset=np.empty(n, np.uint64),
-        inode=np.empty(n, np.uint64),
-        major=np.empty(n, np.uint32),
-        minor=np.empty(n, np.uint32),
-        perms=np.empty(n, np.uint8),
-        name_at=np.empty(n, np.uint32),
-        name_len=np.empty(n, np.uint32),
-        text=text,
-    )
-    rows = native.parse(
-        text, vmas.start, vmas.end, vmas.offset, vmas.inode, vmas.major, vmas.minor, vmas.perms, vmas.name_at,
-        vmas.name_len,
-    )  # fmt: skip
-    if rows < 0:
-        line = text.split(b"\n")[-rows - 1]
-        raise ParseError(path, -rows, f"a mapping from {os.fsdecode(line[:120])!r}")
-    # Where a VMA changed between two reads of the file the kernel goes on from the address it had reached
-    # (fs/proc/task_mmu.c:m_start): lines never overlap. If they do the text is not the kernel's.
-    overlaps = np.flatnonzero(vmas.start[1:] < vmas.end[:-1])
-    if len(overlaps):
-        raise ParseError(path, int(overlaps[0]) + 2, "a mapping that overlaps the one before it")
-    return vmas
+    """Take the text of ``/proc/PID/maps`` apart: `MapsParser.parse`, once."""
+    parser = MapsParser(native.count_lines(text))
+    parser.parse(text, path)
+    return parser.vmas()

@@ -14,10 +14,12 @@ import numpy as np
 
 from pagewalk.accounts import Accounts, Places, asked_cover, frame_cover, read_accounts, read_cgroups, read_places
 from pagewalk.departed import forget_ended, forget_vanished
+from pagewalk.devices import known_devices
 from pagewalk.errors import PagewalkError, PermissionRequired, Unsupported
 from pagewalk.facts import Facts, Gap
 from pagewalk.forecast import extent, forecast
-from pagewalk.frames import FrameFiles, FrameRows, Span, read_frames, words_of
+from pagewalk.framefiles import FrameFiles, words_of
+from pagewalk.frames import FrameRows, Span, read_frames
 from pagewalk.groups import Spaces, user_names
 from pagewalk.held import doomed_segments
 from pagewalk.listing import Listing
@@ -27,13 +29,14 @@ from pagewalk.objects import Holding, ObjectFacts, object_facts
 from pagewalk.orders import folio_edges
 from pagewalk.ourselves import memory, read_calls
 from pagewalk.ownership import Ownership
+from pagewalk.pagemap import Pace
 from pagewalk.pages import FrameRuns, PageFacts, find_torn, frame_runs, page_facts
 from pagewalk.phases import Phases
 from pagewalk.plan import Plan
 from pagewalk.probe import Probe, probe
 from pagewalk.procfs import Process, ProcessStat, ProcFS
 from pagewalk.reading import Reader, SpaceRead
-from pagewalk.sparing import to_read, with_spared
+from pagewalk.sparing import needs, with_spared
 from pagewalk.system import meminfo
 from pagewalk.tally import Tabulated, tabulate
 from pagewalk.unseen import account_gaps, machine_gaps
@@ -116,12 +119,12 @@ def walk_machine(procfs: ProcFS, plan: Plan, progress: Progress | None = None, e
                 procfs,
                 ownership,
                 plan.mappings,
-                plan.chunk,
+                Pace(plan.chunk, plan.scan_pages, plan.pause_ns),
                 plan.vm_flags,
                 plan.pfns,
                 plan.held,
                 plan.columns,
-                plan.spares,
+                known_devices(procfs) if plan.spares else None,
             ),
             phases,
             explain,
@@ -222,7 +225,7 @@ def _read_all(state: _State, progress: Progress | None) -> None:
         if missing:
             names = ", ".join(map(str, missing))
             raise PagewalkError(f"no address space to walk for pid {names}: no such process, or a kernel thread")
-    if state.reader.strangers.unnumbered:
+    if state.ownership.strangers.unnumbered:
         raise PermissionRequired(_hidden())
 
 
@@ -240,14 +243,15 @@ def _read_frames(state: _State, files: FrameFiles, places: Places | None, progre
     spans = [Span(0, files.frames)] if places is None else frame_cover(places, files.frames, plan.everything)
     if plan.pfns is not None:
         spans = asked_cover(spans, folio_edges(plan.pfns) if len(plan.pfns) <= FEW_FRAMES else plan.pfns)
-    work = files.frames if plan.everything else int(np.count_nonzero(state.ownership.owner))
+    work = files.frames if plan.everything else int(state.ownership.frames_per_set().sum())
     threads = _threads(plan, work, FRAMES_FOR_THREADS)
     owner = state.ownership.owner
+    touched = state.ownership.touched
     if not plan.spares:
-        return read_frames(files, owner, spans, plan.keeps_rows, threads, told, plan.memcgs)
-    sole = state.ownership.sole_sets()
-    rows = read_frames(files, owner, spans, False, threads, told, False, to_read(sole))
-    return with_spared(rows, sole, state.ownership.frames_per_set())
+        return read_frames(files, owner, spans, plan.keeps_rows, threads, told, plan.memcgs, touched=touched)
+    needed = needs(state.ownership)
+    rows = read_frames(files, owner, spans, False, threads, told, False, needed, touched)
+    return with_spared(rows, needed, state.ownership)
 
 
 def _page_by_page(
@@ -319,7 +323,7 @@ def _facts(
         gaps=tuple(
             gaps
             + state.gaps
-            + machine_gaps(state.reader.strangers, len(state.ownership.device_pfns), answers)
+            + machine_gaps(state.ownership.strangers, len(state.ownership.device_pfns), answers)
             + account_gaps(places, accounts)
         ),
         mappings=mappings,

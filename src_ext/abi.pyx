@@ -12,6 +12,8 @@ cdef extern from "pw_abi.h" nogil:
     const uint64_t PW_PM_FILE
     const uint64_t PW_PM_SWAP
     const uint64_t PW_PM_PRESENT
+    const uint64_t PW_TOLD_ANON
+    const uint64_t PW_TOLD_SHMEM
     const uint64_t PW_SWAP_TYPE_MASK
     const uint64_t PW_SWAP_OFFSET_SHIFT
     const uint64_t PW_MAX_SWAPFILES_LEAST
@@ -64,6 +66,8 @@ CONSTANTS = {
     "PM_FILE": PW_PM_FILE,
     "PM_SWAP": PW_PM_SWAP,
     "PM_PRESENT": PW_PM_PRESENT,
+    "TOLD_ANON": PW_TOLD_ANON,
+    "TOLD_SHMEM": PW_TOLD_SHMEM,
     "SWAP_TYPE_MASK": PW_SWAP_TYPE_MASK,
     "SWAP_OFFSET_SHIFT": PW_SWAP_OFFSET_SHIFT,
     "MAX_SWAPFILES_LEAST": PW_MAX_SWAPFILES_LEAST,

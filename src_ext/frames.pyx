@@ -3,32 +3,133 @@
 import os
 
 cimport cython
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from pw cimport (
-    PW_KPF_COMPOUND_HEAD, PW_KPF_COMPOUND_TAIL, PW_KPF_OF_FOLIO, PW_KPF_ON_NEW_TAILS, pw_find_head, pw_intern,
-    pw_intern_key, pw_intern_rehash, pw_key, pw_read_words, ssize_t,
+    PW_KPF_ANON, PW_KPF_COMPOUND_HEAD, PW_KPF_COMPOUND_TAIL, PW_KPF_OF_FOLIO, PW_KPF_ON_NEW_TAILS, PW_KPF_OWNER_2,
+    pw_find_head, pw_intern, pw_intern_key, pw_intern_rehash, pw_key, pw_read_words, ssize_t,
 )
 
 
-def read_wanted(
-    int fd, uint64_t base, const uint32_t[::1] owner not None, uint64_t[::1] out not None, Py_ssize_t bridge
+# What may be asked for of a frame.
+ASK_COUNT, ASK_FLAGS, ASK_CGROUP = 1, 2, 4
+HUGE = 512      # frames of a huge page that one PMD maps
+
+cdef enum:
+    C_ASK_COUNT = 1
+    C_ASK_FLAGS = 2
+    C_HUGE = 512
+
+
+def ask(const uint32_t[::1] owner not None, const uint8_t[::1] need not None, uint8_t[::1] out not None):
+    """Write what is needed of each frame, by its owner set; returns all bits, and whether owned frames need nothing."""
+    cdef Py_ssize_t i, n = owner.shape[0]
+    cdef uint8_t bits = 0
+    cdef bint spared = False, outside = False
+    if out.shape[0] < n:
+        raise ValueError("out has less room than there are frames")
+    with nogil:
+        for i in range(n):
+            if owner[i] >= <uint64_t>need.shape[0]:
+                outside = True
+                break
+            out[i] = need[owner[i]]
+            bits |= out[i]
+            spared |= owner[i] != 0 and out[i] == 0
+    if outside:
+        raise ValueError("fewer needs than owner sets")
+    return bits, spared
+
+
+def ask_huge(int fd_flags, uint64_t base, const uint32_t[::1] owner not None, uint8_t[::1] ask not None):
+    """Ask for count and flags of the huge pages of which bit 56 of pagemap cannot be believed; returns words read.
+
+    Where a PMD maps a huge page the bit is told of its first page for all of it (fs/proc/task_mmu.c:
+    pagemap_pmd_range_thp): the others may have owners more. But all of it is one address space's alone if the first
+    page is exclusive to one (PG_anon_exclusive, include/linux/page-flags.h; bit 34 of its flags): fork takes that away,
+    and gives it back to single pages of PTEs only.
+    """
+    cdef Py_ssize_t n = owner.shape[0], first = (<uint64_t>C_HUGE - base % C_HUGE) % C_HUGE, i
+    cdef uint64_t flags = 0, alone = PW_KPF_ANON | PW_KPF_OWNER_2, reads = 0
+    cdef ssize_t got = 0
+    cdef bint spared, owned
+    if ask.shape[0] < n:
+        raise ValueError("less is asked for than there are frames")
+    with nogil:
+        while first + C_HUGE <= n:
+            # One address space maps all of it: each frame has an owner.
+            spared, owned = False, owner[first] != 0 and owner[first + C_HUGE - 1] != 0
+            if owned:
+                for i in range(first, first + C_HUGE):
+                    spared |= ask[i] == 0
+                    owned &= owner[i] != 0
+            if owned and spared:
+                got = pw_read_words(fd_flags, base + first, &flags, 1)
+                if got < 0:
+                    break
+                reads += got
+                if got and flags & PW_KPF_COMPOUND_HEAD and flags & alone != alone:
+                    for i in range(first, first + C_HUGE):
+                        ask[i] |= C_ASK_COUNT | C_ASK_FLAGS
+            first += C_HUGE
+    if got < 0:
+        raise OSError(-got, os.strerror(-got), "kpageflags")
+    return reads
+
+
+def ask_flags(
+    const uint32_t[::1] owner not None,
+    const uint32_t[::1] seen not None,
+    const uint64_t[::1] mapcount not None,
+    uint8_t[::1] ask not None,
 ):
-    """Read the words of the frames that have an owner; returns (words read, reads, frames past the end of the file)."""
-    cdef Py_ssize_t n = owner.shape[0], start = 0, stop, gap
+    """Ask for the flags of frames of which the kernel counts no mapping, or fewer than were seen; returns all bits.
+
+    ``seen`` is by owner set. The kernel counts no mapping of the zero page (mm/memory.c:do_anonymous_page) and none of
+    a special page: those are no memory of the process, whatever their VMA tells.
+    """
+    cdef Py_ssize_t i, n = owner.shape[0]
+    cdef uint8_t bits = 0
+    cdef bint outside = False
+    if ask.shape[0] < n or mapcount.shape[0] < n:
+        raise ValueError("a column is shorter than the frames")
+    with nogil:
+        for i in range(n):
+            if ask[i] == C_ASK_COUNT:
+                if owner[i] >= <uint64_t>seen.shape[0]:
+                    outside = True
+                    break
+                if mapcount[i] == 0 or mapcount[i] < seen[owner[i]]:
+                    ask[i] |= C_ASK_FLAGS
+            bits |= ask[i]
+    if outside:
+        raise ValueError("fewer sets than owners")
+    return bits
+
+
+def read_wanted(
+    int fd,
+    uint64_t base,
+    const uint8_t[::1] ask not None,
+    uint8_t bit,
+    uint64_t[::1] out not None,
+    Py_ssize_t bridge,
+):
+    """Read the words of the frames of which ``bit`` is asked; returns (words read, reads, frames past the end)."""
+    cdef Py_ssize_t n = ask.shape[0], start = 0, stop, gap
     cdef ssize_t got = 0
     cdef uint64_t words = 0, reads = 0, missing = 0
     if out.shape[0] < n:
         raise ValueError("out has less room than there are frames")
     with nogil:
         while start < n:
-            if not owner[start]:
+            if not ask[start] & bit:
                 start += 1
                 continue
             stop = start + 1
             gap = 0
             while stop + gap < n and gap <= bridge:
-                if owner[stop + gap]:
+                if ask[stop + gap] & bit:
                     stop += gap + 1
                     gap = 0
                 else:
@@ -136,6 +237,23 @@ cdef class Tally:
         self.last_pfn = pfn
         return failed
 
+    cdef inline int64_t row_of(
+        self, uint64_t owner, uint64_t mapcount, uint64_t word, uint64_t memcg, uint64_t zone
+    ) noexcept nogil:
+        """Return the row of a frame, -1 where a table has no room for it."""
+        cdef int64_t info = pw_intern_key(&self.words.table, mapcount, word, memcg)
+        return info if info < 0 else pw_intern_key(&self.rows.table, owner, info, zone)
+
+    cdef int check(self, Py_ssize_t start, Py_ssize_t n, Py_ssize_t counts) except -1:
+        """Refuse to count where there is no room, or from outside of the frames."""
+        if self.words is None or self.words.keys.shape[0] == 0 or self.rows.keys.shape[0] == 0:
+            raise ValueError("the tables of keys have no arrays yet")
+        if not 0 <= start <= n:
+            raise ValueError("start is not within the frames")
+        if counts < self.rows.keys.shape[0]:
+            raise ValueError("fewer counts than rows")
+        return 0
+
     def count(
         self,
         uint64_t base,
@@ -150,49 +268,48 @@ cdef class Tally:
         int fd_cgroup,
         int64_t[::1] frames not None,
         uint32_t[::1] row_of not None,
+        const uint8_t[::1] ask=None,
+        const uint64_t[::1] stand_in=None,
     ):
         """Tally frames from ``start`` on; returns where it had to stop for want of room, or their number.
 
-        All are of this zone. Those without an owner are tallied if ``unowned``. ``frames`` counts per row. ``row_of``
-        gets each frame's row + 1, if it is not empty.
+        All are of this zone; those without an owner are tallied if ``unowned``. ``frames`` counts per row; ``row_of``
+        gets each frame's row + 1, if not empty. Frames of which ``ask`` asks nothing are left out; where it asks for no
+        flags, those that ``stand_in`` has for the owner set count.
         """
         cdef Py_ssize_t i = start, n = owner.shape[0]
         cdef uint64_t word, memcg, last_owner = 0, last_count = 0, last_word = 0, last_memcg = 0
-        cdef int64_t info, row = -1
-        cdef int failed = 0
-        cdef bint keep = row_of.shape[0] > 0
-        if self.words is None or self.words.keys.shape[0] == 0 or self.rows.keys.shape[0] == 0:
-            raise ValueError("the tables of keys have no arrays yet")
-        if not 0 <= start <= n:
-            raise ValueError("start is not within the frames")
+        cdef int64_t row = -1
+        cdef bint keep = row_of.shape[0] > 0, asked = ask is not None, outside = False
+        if asked and (ask.shape[0] < n or stand_in is None):
+            raise ValueError("less is asked for than there are frames, or nothing stands in for flags")
         if mapcount.shape[0] < n or flags.shape[0] < n or cgroup.shape[0] < n or (keep and row_of.shape[0] < n):
             raise ValueError("a column is shorter than the frames")
-        if frames.shape[0] < self.rows.keys.shape[0]:
-            raise ValueError("fewer counts than rows")
+        cdef int failed = self.check(start, n, frames.shape[0])
         with nogil:
             for i in range(start, n):
                 if not owner[i] and not unowned:
                     continue
-                word = flags[i]
                 memcg = cgroup[i]
-                failed = self.settle(fd_flags, fd_cgroup, base + i, &word, &memcg)
-                if failed:
+                if not asked or ask[i] & C_ASK_FLAGS:
+                    word = flags[i]
+                    failed = self.settle(fd_flags, fd_cgroup, base + i, &word, &memcg)
+                    if failed:
+                        break
+                elif not ask[i]:
+                    continue
+                elif owner[i] < <uint64_t>stand_in.shape[0]:
+                    word = stand_in[owner[i]]
+                else:
+                    outside = True
                     break
                 # Neighbours are mostly alike: no look-up for these.
-                if (
-                    row < 0 or owner[i] != last_owner or mapcount[i] != last_count or word != last_word
-                    or memcg != last_memcg
-                ):
-                    info = pw_intern_key(&self.words.table, mapcount[i], word, memcg)
-                    if info < 0:
-                        break
-                    row = pw_intern_key(&self.rows.table, owner[i], info, zone)
+                if (row < 0 or owner[i] != last_owner or mapcount[i] != last_count or word != last_word
+                        or memcg != last_memcg):
+                    row = self.row_of(owner[i], mapcount[i], word, memcg, zone)
                     if row < 0:
                         break
-                    last_owner = owner[i]
-                    last_count = mapcount[i]
-                    last_word = word
-                    last_memcg = memcg
+                    last_owner, last_count, last_word, last_memcg = owner[i], mapcount[i], word, memcg
                 frames[row] += 1
                 if keep:
                     row_of[i] = <uint32_t>row + 1
@@ -200,4 +317,6 @@ cdef class Tally:
                 i = n
         if failed:
             raise OSError(-failed, os.strerror(-failed), "kpage file")
+        if outside:
+            raise ValueError("nothing stands in for the flags of an owner set")
         return i

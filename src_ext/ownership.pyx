@@ -1,21 +1,29 @@
 """The fold: an address space's entries move each frame they map to the owner set that has this owner too."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from pw cimport (
     PW_MAX_SWAPFILES_LEAST, PW_PM_FILE, PW_PM_GUARD_REGION, PW_PM_MMAP_EXCLUSIVE, PW_PM_PFRAME_MASK, PW_PM_PRESENT,
-    PW_PM_SWAP, PW_SWAP_TYPE_MASK, pw_fetch, pw_intern, pw_intern_key, pw_intern_rehash, pw_key,
+    PW_PM_SWAP, PW_SWAP_TYPE_MASK, PW_TOLD_ANON, PW_TOLD_SHMEM, pw_fetch, pw_intern, pw_intern_key, pw_intern_rehash,
+    pw_key,
 )
 
-NOBODY, ROOT_ANON, ROOT_FILE, ROOT_SWAP, ROOT_SOLE, FIRST_SET = range(6)
+# Where the path of a frame begins, by what its first entry told. Nothing but bit 61: ROOT_ANON, ROOT_FILE. That it is
+# anonymous memory and no page of hugetlbfs: ROOT_PLAIN; that it is mapped once as well: ROOT_SOLE. That it is shmem:
+# ROOT_SHMEM.
+NOBODY, ROOT_ANON, ROOT_FILE, ROOT_SWAP, ROOT_SOLE, ROOT_PLAIN, ROOT_SHMEM, FIRST_SET = range(8)
+BLOCK_SHIFT = 16
 
 cdef enum:
     C_NOBODY = 0
     C_ROOT_ANON = 1
     C_ROOT_FILE = 2
     C_ROOT_SOLE = 4
-    C_FIRST_SET = 5
+    C_ROOT_PLAIN = 5
+    C_ROOT_SHMEM = 6
+    C_FIRST_SET = 7
+    C_BLOCK_SHIFT = 16
     AHEAD = 16          # entries: what is fetched so far ahead is there when its turn comes
 
 
@@ -30,16 +38,24 @@ cdef class Fold:
     cdef uint64_t[:, ::1] keys
     cdef int64_t[::1] counts
     cdef pw_intern repeats
-    cdef uint32_t current, first, sole
+    cdef uint8_t[::1] touched
+    cdef uint64_t blocks
+    cdef uint32_t current, first
+    cdef bint told
     cdef Py_ssize_t sets
     cdef readonly Py_ssize_t n_swaps, n_others
 
-    def __init__(self, Py_ssize_t n_sets, bint tell_sole=False):
-        """``tell_sole``: frames first seen as mapped once (bit 56) begin at a root of their own, ROOT_SOLE."""
+    def __init__(self, Py_ssize_t n_sets, bint told=False, uint8_t[::1] touched=None):
+        """``told``: the entries bear what their VMA tells, and frames begin at ROOT_SOLE, _PLAIN and _SHMEM too.
+
+        ``touched`` gets a 1 for each block of ``1 << BLOCK_SHIFT`` frames with one that has an owner.
+        """
         if n_sets < C_FIRST_SET:
             raise ValueError("no room for the roots")
         self.sets = n_sets
-        self.sole = C_ROOT_SOLE if tell_sole else C_ROOT_ANON
+        self.told = told
+        self.touched = touched
+        self.blocks = touched.shape[0] if touched is not None else 0
 
     @property
     def n_sets(self):
@@ -139,12 +155,23 @@ cdef class Fold:
     cdef inline uint32_t root_of(self, uint64_t entry) noexcept nogil:
         """Return where the path of a frame begins that this entry is the first of."""
         if entry & PW_PM_FILE:
-            return C_ROOT_FILE
-        return self.sole if entry & PW_PM_MMAP_EXCLUSIVE else C_ROOT_ANON
+            return C_ROOT_SHMEM if self.told and entry & PW_TOLD_SHMEM else C_ROOT_FILE
+        if not self.told or not entry & PW_TOLD_ANON:
+            return C_ROOT_ANON
+        return C_ROOT_SOLE if entry & PW_PM_MMAP_EXCLUSIVE else C_ROOT_PLAIN
 
     cdef inline void move(self, uint32_t old, uint32_t new, int64_t frames) noexcept nogil:
         self.frames[new] += frames
         self.frames[old] -= frames
+
+    cdef inline void set_aside(self, uint64_t entry, uint64_t[::1] swaps, uint64_t[::1] others) noexcept nogil:
+        """Keep an entry that is not present: every such leaf is called swap; only low types are, guards are markers."""
+        if entry & PW_PM_GUARD_REGION or entry & PW_SWAP_TYPE_MASK >= PW_MAX_SWAPFILES_LEAST:
+            others[self.n_others] = entry
+            self.n_others += 1
+        else:
+            swaps[self.n_swaps] = entry & PW_PM_PFRAME_MASK
+            self.n_swaps += 1
 
     def fold_entries(
         self,
@@ -167,6 +194,8 @@ cdef class Fold:
             raise ValueError("start and stop are not within entries")
         if swaps.shape[0] < stop - start or others.shape[0] < stop - start:
             raise ValueError("swaps or others have less room than the entries")
+        if self.blocks and self.blocks << C_BLOCK_SHIFT < limit:
+            raise ValueError("fewer blocks than frames")
         self.n_swaps = self.n_others = 0
         with nogil:
             for i in range(start, stop):
@@ -181,6 +210,8 @@ cdef class Fold:
                         others[self.n_others] = entry
                         self.n_others += 1
                         continue
+                    if self.blocks:
+                        self.touched[pfn >> C_BLOCK_SHIFT] = 1
                     old = owner[pfn]
                     if old == C_NOBODY:
                         old = self.root_of(entry)
@@ -194,13 +225,7 @@ cdef class Fold:
                         self.move(last_old, last_new, alike)
                         last_old, last_new, alike = old, owner[pfn], 0
                 elif entry & PW_PM_SWAP:
-                    # Set for every non-present leaf: only low types are swap files, guards are markers.
-                    if entry & PW_PM_GUARD_REGION or entry & PW_SWAP_TYPE_MASK >= PW_MAX_SWAPFILES_LEAST:
-                        others[self.n_others] = entry
-                        self.n_others += 1
-                    else:
-                        swaps[self.n_swaps] = entry & PW_PM_PFRAME_MASK
-                        self.n_swaps += 1
+                    self.set_aside(entry, swaps, others)
             else:
                 i = stop
             self.move(last_old, last_new, alike)
@@ -262,7 +287,7 @@ def along_paths(
 
 
 def roots(const uint32_t[::1] parent not None, uint32_t[::1] root not None):
-    """Give each set the root (ROOT_ANON, ROOT_FILE, ROOT_SWAP, ROOT_SOLE) that its path begins at."""
+    """Give each set the root (ROOT_ANON to ROOT_SHMEM) that its path begins at."""
     cdef Py_ssize_t node, n_sets = parent.shape[0]
     if root.shape[0] != n_sets:
         raise ValueError("root has another length")

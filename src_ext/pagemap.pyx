@@ -4,11 +4,12 @@ import os
 
 cimport cython
 from libc.errno cimport EINVAL, ENOTTY
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from pw cimport (
-    PW_PM_FILE, PW_PM_GUARD_REGION, PW_PM_PFRAME_MASK, PW_PM_PRESENT, PW_PM_SWAP, PW_SWAP_OFFSET_SHIFT,
-    pw_now, pw_read_words, pw_region, pw_scan_populated, ssize_t,
+    PW_PM_FILE, PW_PM_GUARD_REGION, PW_PM_MMAP_EXCLUSIVE, PW_PM_PFRAME_MASK, PW_PM_PRESENT, PW_PM_SWAP,
+    PW_SWAP_OFFSET_SHIFT, PW_TELLS_ANON, PW_TELLS_SHIFT, PW_TOLD_ANON, PW_TOLD_SHMEM,
+    pw_now, pw_pause, pw_read_words, pw_region, pw_scan_populated, ssize_t,
 )
 
 cdef enum:
@@ -27,6 +28,12 @@ cdef class Reader:
     cdef uint64_t page_size
     cdef uint64_t[::1] starts, stops, entries, seg_page
     cdef uint32_t[::1] seg_len
+    cdef uint64_t[::1] vma_start, vma_stop
+    cdef uint8_t[::1] tells
+    cdef bint bounded            # what lies in no VMA is cleared
+    cdef bint telling            # what VMAs tell is written into the entries
+    cdef Py_ssize_t n_ranges, n_vmas, vma
+    cdef uint64_t scan_pages, pause_ns
     cdef Py_ssize_t range_now
     cdef uint64_t at             # the next page to read
     cdef bint sparse             # going by what PAGEMAP_SCAN found
@@ -49,7 +56,24 @@ cdef class Reader:
         uint32_t[::1] seg_len not None,
         uint64_t page_size,
         bint can_scan=True,
+        uint64_t[::1] vma_start=None,
+        uint64_t[::1] vma_stop=None,
+        uint8_t[::1] tells=None,
+        uint64_t scan_pages=SCAN_PAGES,
+        uint64_t pause_ns=0,
     ):
+        """What lies in no VMA from ``vma_start`` to ``vma_stop`` is cleared; ``tells``: what each says of its pages.
+
+        ``scan_pages``: the most pages one scan may report. ``pause_ns``: a pause after each system call.
+        """
+        if (vma_start is None) != (vma_stop is None) or (tells is not None and vma_start is None):
+            raise ValueError("vma_start, vma_stop and tells go together")
+        if vma_start is not None and vma_start.shape[0] != vma_stop.shape[0]:
+            raise ValueError("vma_start and vma_stop differ in length")
+        if tells is not None and tells.shape[0] != vma_start.shape[0]:
+            raise ValueError("tells has another length than vma_start")
+        if not 0 < scan_pages <= SCAN_PAGES:
+            raise ValueError("scan_pages is 0, or more than a scan may hold the lock for")
         if starts.shape[0] != stops.shape[0]:
             raise ValueError("starts and stops differ in length")
         if entries.shape[0] == 0 or seg_page.shape[0] < entries.shape[0] or seg_len.shape[0] < entries.shape[0]:
@@ -63,7 +87,31 @@ cdef class Reader:
         self.seg_page = seg_page
         self.seg_len = seg_len
         self.page_size = page_size
+        self.vma_start = vma_start
+        self.vma_stop = vma_stop
+        self.tells = tells
+        self.bounded = vma_start is not None
+        self.telling = tells is not None
+        self.scan_pages = scan_pages
+        self.pause_ns = pause_ns
+        self.aim(fd, starts.shape[0], vma_start.shape[0] if vma_start is not None else 0, can_scan)
+
+    def aim(self, int fd, Py_ssize_t ranges, Py_ssize_t vmas, bint can_scan=True):
+        """Read another pagemap: as many ranges and VMAs as said, from the start of the same arrays."""
+        if not 0 <= ranges <= self.starts.shape[0] or ranges > self.stops.shape[0]:
+            raise ValueError("fewer ranges than said")
+        if vmas < 0 or (self.bounded and vmas > self.vma_start.shape[0]):
+            raise ValueError("fewer VMAs than said")
+        self.fd = fd
+        self.n_ranges = ranges
+        self.n_vmas = vmas
         self.can_scan = can_scan
+        self.gone = False
+        self.segments = 0
+        self.words = self.reads = self.scans = self.longest_ns = 0
+        self.vma = 0
+        self.stretch_end = self.scanned_to = 0
+        self.region_now = self.n_regions = 0
         self.range_now = -1
         self.next_range()
 
@@ -71,13 +119,15 @@ cdef class Reader:
         self.range_now += 1
         self.sparse = False
         self.judged = self.filled = 0
-        if self.range_now < self.starts.shape[0]:
+        if self.range_now < self.n_ranges:
             self.at = self.starts[self.range_now]
 
     cdef void note(self, uint64_t began) noexcept nogil:
         cdef uint64_t took = pw_now() - began
         if took > self.longest_ns:
             self.longest_ns = took
+        if self.pause_ns:
+            pw_pause(self.pause_ns)
 
     cdef ssize_t scan(self) noexcept nogil:
         """Ask where the range holds something from ``scanned_to`` on; returns ranges found, or -errno."""
@@ -85,7 +135,7 @@ cdef class Reader:
         cdef uint64_t stop = self.stops[self.range_now] * self.page_size
         cdef uint64_t after = start, began = pw_now()
         cdef ssize_t found = pw_scan_populated(
-            self.fd, start, stop, self.page_size, SCAN_PAGES, self.regions, REGIONS, &after
+            self.fd, start, stop, self.page_size, self.scan_pages, self.regions, REGIONS, &after
         )
         self.note(began)
         self.scans += 1
@@ -116,7 +166,7 @@ cdef class Reader:
     cdef ssize_t seek(self) noexcept nogil:
         """Move ``at`` to the next entry worth reading; 1 if there is one, 0 at the end, or -errno."""
         cdef ssize_t found
-        while self.range_now < self.starts.shape[0]:
+        while self.range_now < self.n_ranges:
             if not self.sparse:
                 if self.at < self.stops[self.range_now]:
                     return 1
@@ -163,6 +213,31 @@ cdef class Reader:
             self.sparse = False
         self.judged = self.filled = 0
 
+    cdef void tell(self, Py_ssize_t first, uint64_t count) noexcept nogil:
+        """Clear those of the entries just read that lie in no VMA, and write into the others what their VMA tells."""
+        cdef uint64_t page = self.at, stop = self.at + count, until, told, kept, i
+        cdef uint64_t *entry = &self.entries[first]
+        while page < stop:
+            while self.vma < self.n_vmas and self.vma_stop[self.vma] <= page:
+                self.vma += 1
+            if self.vma == self.n_vmas or self.vma_start[self.vma] > page:
+                until = stop
+                if self.vma < self.n_vmas and self.vma_start[self.vma] < stop:
+                    until = self.vma_start[self.vma]
+                for i in range(until - page):
+                    entry[i] = 0
+            else:
+                until = self.vma_stop[self.vma] if self.vma_stop[self.vma] < stop else stop
+                if self.telling:
+                    told = <uint64_t>self.tells[self.vma] << PW_TELLS_SHIFT
+                    kept = ~(PW_TOLD_ANON | PW_TOLD_SHMEM)
+                    if not self.tells[self.vma] & PW_TELLS_ANON:
+                        kept &= ~PW_PM_MMAP_EXCLUSIVE
+                    for i in range(until - page):
+                        entry[i] = entry[i] & kept | told
+            entry += until - page
+            page = until
+
     cdef ssize_t fill(self) noexcept nogil:
         cdef Py_ssize_t used = 0, room = self.entries.shape[0]
         cdef uint64_t count, began
@@ -188,6 +263,8 @@ cdef class Reader:
                 self.seg_len[self.segments] = <uint32_t>got
                 self.segments += 1
                 self.words += got
+                if self.bounded:
+                    self.tell(used, got)
                 self.at += got
                 self.judge(used, got)
                 used += got
@@ -252,37 +329,3 @@ def compress(
                 runs += 1
             at += seg_len[s]
     return runs
-
-
-def clear_outside(
-    uint64_t[::1] entries not None,
-    const uint64_t[::1] seg_page not None,
-    const uint32_t[::1] seg_len not None,
-    Py_ssize_t segments,
-    const uint64_t[::1] starts not None,
-    const uint64_t[::1] stops not None,
-    uint64_t bits,
-):
-    """Clear these bits of the entries whose page is in none of the ranges; both ranges and segments ascend."""
-    cdef Py_ssize_t s, at = 0, r = 0, ranges = starts.shape[0]
-    cdef uint64_t page, stop, until, i, total = 0
-    if segments > seg_page.shape[0] or segments > seg_len.shape[0] or stops.shape[0] != ranges:
-        raise ValueError("fewer segments than said, or starts and stops differ in length")
-    for s in range(segments):
-        total += seg_len[s]
-    if total > <uint64_t>entries.shape[0]:
-        raise ValueError("the segments are longer than the entries")
-    with nogil:
-        for s in range(segments):
-            page, stop = seg_page[s], seg_page[s] + seg_len[s]
-            while page < stop:
-                while r < ranges and stops[r] <= page:
-                    r += 1
-                if r < ranges and starts[r] <= page:        # inside: go on behind the range
-                    until = stops[r] if stops[r] < stop else stop
-                else:
-                    until = starts[r] if r < ranges and starts[r] < stop else stop
-                    for i in range(page, until):
-                        entries[at + <Py_ssize_t>(i - seg_page[s])] &= ~bits
-                page = until
-            at += seg_len[s]

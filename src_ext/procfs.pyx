@@ -5,7 +5,15 @@ import os
 
 from libc.stdint cimport uint8_t, uint64_t
 
-from pw cimport pw_read_text, pw_read_words, pw_same_mm, ssize_t
+from pw cimport PW_STAT_LAYOUT, pw_parse_stat, pw_read_text, pw_read_words, pw_same_mm, pw_stat, ssize_t
+
+
+cdef extern from "Python.h":
+    ctypedef struct PyObject
+    PyObject *PyBytes_FromStringAndSize(const char *text, Py_ssize_t size)
+    int _PyBytes_Resize(PyObject **bytes, Py_ssize_t size)
+    char *PyBytes_AS_STRING(PyObject *bytes)
+    void Py_DECREF(PyObject *object)
 
 
 def _raise(ssize_t code, int fd):
@@ -29,24 +37,51 @@ def read_words(int fd, uint64_t first, uint64_t[::1] out not None):
 
 
 def read_text(int fd, size_t at_first=16384):
-    cdef uint8_t[::1] view
+    cdef PyObject *whole
+    cdef char *to
     cdef ssize_t got
     cdef size_t room = at_first, used = 0
     if room == 0:
         raise ValueError("a buffer of 0 bytes")
-    buffer = bytearray(room)
+    # Bytes that are not to be cleared first, nor copied at the end.
+    whole = PyBytes_FromStringAndSize(NULL, room)
+    if whole == NULL:
+        raise MemoryError
     while True:
-        view = buffer
+        to = PyBytes_AS_STRING(whole)
         with nogil:
-            got = pw_read_text(fd, <char *>&view[used], room - used)
-        view = None
+            got = pw_read_text(fd, to + used, room - used)
         if got < 0:
+            Py_DECREF(whole)
             _raise(got, fd)
         used += got
         if used < room:
-            return bytes(buffer[:used])
+            break
         room *= 4
-        buffer += bytes(room - used)
+        if _PyBytes_Resize(&whole, room) < 0:
+            raise MemoryError
+    if _PyBytes_Resize(&whole, used) < 0:
+        raise MemoryError
+    text = <object>whole
+    Py_DECREF(whole)
+    return text
+
+
+def parse_stat(const uint8_t[::1] text not None):
+    """Take the text of stat apart: pid, comm, state, ppid, flags, start_time, vsize, rss_pages, layout; None if it is
+    not of the form.
+    """
+    cdef pw_stat stat
+    cdef const char *at
+    if text.shape[0] == 0:
+        return None
+    at = <const char *>&text[0]
+    if pw_parse_stat(at, text.shape[0], &stat):
+        return None
+    return (
+        stat.pid, at[stat.comm_at:stat.comm_at + stat.comm_len], chr(stat.state), stat.ppid, stat.flags,
+        stat.start_time, stat.vsize, stat.rss_pages, tuple([stat.layout[k] for k in range(PW_STAT_LAYOUT)]),
+    )
 
 
 def same_mm(int pid_a, int pid_b):

@@ -12,9 +12,15 @@ cdef extern from "pw_abi.h" nogil:
     const uint64_t PW_PM_FILE
     const uint64_t PW_PM_SWAP
     const uint64_t PW_PM_PRESENT
+    const int PW_TELLS_SHIFT
+    const uint64_t PW_TOLD_ANON
+    const uint64_t PW_TOLD_SHMEM
     const uint64_t PW_SWAP_TYPE_MASK
     const int PW_SWAP_OFFSET_SHIFT
     const uint64_t PW_MAX_SWAPFILES_LEAST
+    const uint64_t PW_KPF_ANON
+    const uint64_t PW_KPF_SWAPBACKED
+    const uint64_t PW_KPF_OWNER_2
     const uint64_t PW_KPF_COMPOUND_HEAD
     const uint64_t PW_KPF_COMPOUND_TAIL
     const uint64_t PW_KPF_OF_FOLIO
@@ -26,6 +32,7 @@ cdef extern from "pw_io.h" nogil:
     ssize_t pw_read_text(int fd, char *out, size_t size)
     int pw_same_mm(int pid_a, int pid_b)
     uint64_t pw_now()
+    void pw_pause(uint64_t ns)
 
 
 cdef extern from "pw_scan.h" nogil:
@@ -64,6 +71,21 @@ cdef extern from "pw_maps.h" nogil:
         uint32_t *name_len
     size_t pw_count_lines(const char *text, size_t size)
     ssize_t pw_parse_maps(const char *text, size_t size, const pw_vmas *out, size_t count)
+    size_t pw_first_overlap(const pw_vmas *vmas, size_t rows)
+    const int PW_TELLS_ANON
+    const int PW_TELLS_SHMEM
+    struct pw_devices:
+        const uint64_t *plain
+        size_t count
+        uint64_t shmem
+    struct pw_reading:
+        uint64_t *range_start
+        uint64_t *range_stop
+        uint64_t *vma_start
+        uint64_t *vma_stop
+        uint8_t *tells
+    size_t pw_plan_reading(const pw_vmas *vmas, size_t rows, const char *text, uint64_t page_size, uint64_t bridge,
+                           const pw_devices *devices, const pw_reading *out, uint64_t *vss)
 
 
 cdef extern from "pw_intern.h" nogil:
@@ -118,14 +140,25 @@ cdef extern from "pw_arrow.h" nogil:
     void pw_arrow_open(pw_arrow_stream *stream, pw_arrow_source *source) noexcept
 
 
-cdef extern from "pw_tree.h" nogil:
+cdef extern from "pw_stat.h" nogil:
+    const int PW_STAT_LAYOUT
     struct pw_stat:
         int64_t state
         int64_t ppid
         int64_t session
+        int64_t flags
         int64_t faults
         int64_t exit_signal
         int64_t start_time
+        int64_t vsize
         int64_t rss_pages
+        int64_t pid
+        size_t comm_at
+        size_t comm_len
+        int64_t *layout
+    int pw_parse_stat(const char *text, size_t size, pw_stat *out)
+
+
+cdef extern from "pw_tree.h" nogil:
     int pw_read_stat(int fd, pw_stat *out)
     int pw_set_subreaper(int on)

@@ -15,6 +15,11 @@
 #define PW_PM_SWAP (UINT64_C(1) << 62)
 #define PW_PM_PRESENT (UINT64_C(1) << 63)
 
+// Ours, in bits that the kernel leaves 0: what the VMA of an entry tells (PW_TELLS_*).
+#define PW_TELLS_SHIFT 59
+#define PW_TOLD_ANON (UINT64_C(1) << 59)
+#define PW_TOLD_SHMEM (UINT64_C(1) << 60)
+
 // MAX_SWAPFILES_SHIFT 5; the smallest MAX_SWAPFILES of any configuration (include/linux/swap.h).
 #define PW_SWAP_TYPE_MASK UINT64_C(0x1f)
 #define PW_SWAP_OFFSET_SHIFT 5

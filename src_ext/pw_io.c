@@ -61,3 +61,10 @@ uint64_t pw_now(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
+
+void pw_pause(uint64_t ns)
+{
+    struct timespec left = {(time_t)(ns / UINT64_C(1000000000)), (long)(ns % UINT64_C(1000000000))};
+    while (nanosleep(&left, &left) && errno == EINTR)
+        ;
+}

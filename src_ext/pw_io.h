@@ -20,4 +20,7 @@ int pw_same_mm(int pid_a, int pid_b);
 // Monotonic nanoseconds.
 uint64_t pw_now(void);
 
+// Sleeps so long, signals or not.
+void pw_pause(uint64_t ns);
+
 #endif

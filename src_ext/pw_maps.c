@@ -110,3 +110,72 @@ ssize_t pw_parse_maps(const char *text, size_t size, const struct pw_vmas *out, 
     }
     return (ssize_t)row;
 }
+
+size_t pw_first_overlap(const struct pw_vmas *vmas, size_t rows)
+{
+    for (size_t row = 1; row < rows; row++)
+        if (vmas->start[row] < vmas->end[row - 1])
+            return row;
+    return rows;
+}
+
+static int is_named(const struct pw_vmas *vmas, size_t row, const char *text, const char *name)
+{
+    size_t size = strlen(name);
+    return vmas->name_len[row] == size && !memcmp(text + vmas->name_at[row], name, size);
+}
+
+// Never memory of the process: vsyscall has no page table of its own, and the vvar pages are special PTEs (VM_PFNMAP,
+// from 7.3 VM_MIXEDMAP: lib/vdso/datastore.c:vdso_install_vvar_mapping) that no Rss counts.
+static int is_memory(const struct pw_vmas *vmas, size_t row, const char *text)
+{
+    size_t size = vmas->name_len[row];
+    if (size < 6 || size > 13 || text[vmas->name_at[row] + 1] != 'v')
+        return 1;
+    return !is_named(vmas, row, text, "[vsyscall]") && !is_named(vmas, row, text, "[vvar]") &&
+           !is_named(vmas, row, text, "[vvar_vclock]");
+}
+
+static uint8_t tells(const struct pw_vmas *vmas, size_t row, const struct pw_devices *devices)
+{
+    if (!vmas->inode[row])
+        return PW_TELLS_ANON;
+    uint64_t device = (uint64_t)vmas->major[row] << 32 | vmas->minor[row];
+    if (device == devices->shmem)
+        return PW_TELLS_ANON | PW_TELLS_SHMEM;
+    for (size_t i = 0; i < devices->count; i++)
+        if (devices->plain[i] == device)
+            return PW_TELLS_ANON;
+    return 0;
+}
+
+size_t pw_plan_reading(const struct pw_vmas *vmas, size_t rows, const char *text, uint64_t page_size, uint64_t bridge,
+                       const struct pw_devices *devices, const struct pw_reading *out, uint64_t *vss)
+{
+    size_t ranges = 0;
+    int joins = 0;  // VMAs that are no memory are skipped, never bridged: what lies in a gap must be nobody's
+    *vss = 0;
+    for (size_t row = 0; row < rows; row++) {
+        uint64_t start = vmas->start[row] / page_size, stop = vmas->end[row] / page_size;
+        out->vma_start[row] = start;
+        out->vma_stop[row] = stop;
+        out->tells[row] = row && vmas->inode[row] && vmas->inode[row] == vmas->inode[row - 1] &&
+                                  vmas->major[row] == vmas->major[row - 1] && vmas->minor[row] == vmas->minor[row - 1]
+                              ? out->tells[row - 1]
+                              : tells(vmas, row, devices);
+        if (row + 1 < rows || !is_named(vmas, row, text, "[vsyscall]"))
+            *vss += vmas->end[row] - vmas->start[row];
+        if (start >= stop || !is_memory(vmas, row, text)) {
+            joins = 0;
+            continue;
+        }
+        if (joins && start <= out->range_stop[ranges - 1] + bridge) {
+            out->range_stop[ranges - 1] = stop;
+            continue;
+        }
+        out->range_start[ranges] = start;
+        out->range_stop[ranges++] = stop;
+        joins = 1;
+    }
+    return ranges;
+}

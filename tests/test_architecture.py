@@ -128,7 +128,6 @@ class TestLaziness:
         assert "pagewalk" in loaded
         assert loaded.isdisjoint(self.HEAVY)
 
-
     def test_a_report_loads_no_more_than_it_needs(self) -> None:
         """Packing files, and views that are not asked for, take as long to import as a small machine to walk."""
         script = (

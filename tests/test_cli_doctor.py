@@ -40,7 +40,7 @@ def found(monkeypatch: pytest.MonkeyPatch, findings: list[Finding], answers: Pro
         raise PermissionRequired("root's alone")
 
     monkeypatch.setattr(pagewalk.diagnosis, "diagnose", lambda _procfs: findings)
-    monkeypatch.setattr(pagewalk.frames, "FrameFiles", Files if answers else refuse)
+    monkeypatch.setattr(pagewalk.framefiles, "FrameFiles", Files if answers else refuse)
     monkeypatch.setattr(pagewalk.probe, "probe", lambda _procfs, _files: answers)
 
 

@@ -12,7 +12,8 @@ import fakeproc
 from fakeproc import FakeProcFS
 from model import Fate
 from pagewalk.departed import forget_ended, forget_vanished
-from pagewalk.frames import FrameFiles, FrameRows, read_frames
+from pagewalk.framefiles import FrameFiles
+from pagewalk.frames import FrameRows, read_frames
 from pagewalk.listing import Listing
 from pagewalk.ownership import Ownership
 from pagewalk.reading import Reader, SpaceRead

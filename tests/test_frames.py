@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import fakeproc
 from model import KPF
 from pagewalk import frames
-from pagewalk.frames import FrameFiles, FrameRows, Span, read_frames
+from pagewalk.framefiles import FrameFiles
+from pagewalk.frames import FrameRows, Span, read_frames
 from pagewalk.procfs import ProcFS
 
 HEAD, TAIL = KPF["COMPOUND_HEAD"], KPF["COMPOUND_TAIL"]

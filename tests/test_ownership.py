@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagewalk._native import ownership as native
-from pagewalk.abi import PFRAME_MASK, PM
-from pagewalk.ownership import ROOT_FILE, Ownership, Strangers
+from pagewalk.abi import PFRAME_MASK, PM, TOLD_ANON, TOLD_SHMEM
+from pagewalk.ownership import BLOCK, ROOT_FILE, ROOT_PLAIN, ROOT_SHMEM, ROOT_SOLE, Ownership, Strangers
 
 N_FRAMES = 50
 Owners = defaultdict[Hashable, Counter[int]]
@@ -61,14 +61,12 @@ def words(chunk: Iterable[Entry]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]
     return np.array([entry.word for entry in chunk], np.uint64)
 
 
-def fold_all(ownership: Ownership, all_spaces: Sequence[Sequence[Sequence[Entry]]]) -> Strangers:
-    strangers = Strangers()
+def fold_all(ownership: Ownership, all_spaces: Sequence[Sequence[Sequence[Entry]]]) -> None:
     for number, chunks in enumerate(all_spaces):
         assert ownership.begin() == number
         for chunk in chunks:
-            strangers.add(ownership.fold(words(chunk)))
+            ownership.fold(words(chunk))
         ownership.end()
-    return strangers
 
 
 def said(ownership: Ownership) -> dict[Hashable, list[tuple[int, int]]]:
@@ -85,7 +83,7 @@ def said(ownership: Ownership) -> dict[Hashable, list[tuple[int, int]]]:
 @given(spaces)
 def test_owners_are_those_of_the_model(all_spaces: list[list[list[Entry]]]) -> None:
     ownership = Ownership(N_FRAMES)
-    strangers = fold_all(ownership, all_spaces)
+    fold_all(ownership, all_spaces)
     owners: Owners = defaultdict(Counter)
     counted: Counter[str] = Counter()
     for number, chunks in enumerate(all_spaces):
@@ -95,7 +93,7 @@ def test_owners_are_those_of_the_model(all_spaces: list[list[list[Entry]]]) -> N
                 owners[entry.owns][number] += 1
     assert said(ownership) == {key: sorted(found.items()) for key, found in owners.items()}
     names = ("markers", "moving", "unnumbered", "device")
-    assert {name: getattr(strangers, name) for name in names} == {name: counted[name] for name in names}
+    assert {name: getattr(ownership.strangers, name) for name in names} == {name: counted[name] for name in names}
     assert ownership.spaces == len(all_spaces)
     # What each set has: everything owned, once.
     per_set = Counter(tuple(sorted(found.items())) for found in owners.values())
@@ -167,7 +165,8 @@ def test_device_frames_say_how_they_were_seen() -> None:
 def test_nothing_folded_is_nobodys() -> None:
     ownership = Ownership(0)
     assert ownership.begin() == 0
-    assert ownership.fold(np.empty(0, np.uint64)) == Strangers()
+    ownership.fold(np.empty(0, np.uint64))
+    assert ownership.strangers == Strangers()
     ownership.end()
     assert len(ownership.sets()) == native.FIRST_SET
     assert len(ownership.device_frames().pfn) == len(ownership.swap_sets()) == 0
@@ -225,15 +224,22 @@ def test_room_for_sets_ends_at_the_end_of_a_chunk(before: int) -> None:
     assert all(sets.members(int(ownership.owner[pfn])) == [(pfn - 1, 1), (before, 1)] for pfn in range(1, before + 1))
 
 
-def test_sets_of_frames_that_are_mapped_once() -> None:
-    """One owner, once, and pagemap has said so of the first page; without being asked nothing is told apart."""
-    for tell_sole in (True, False):
-        ownership = Ownership(16, tell_sole)
-        bit = int(PM.PRESENT | PM.MMAP_EXCLUSIVE)
-        for entries in ([bit | 1, bit | 2, bit | 3, bit | 3, int(PM.PRESENT) | 4, bit | int(PM.FILE) | 5], [bit | 2]):
-            ownership.begin()
-            ownership.fold(np.array(entries, np.uint64))
-            ownership.end()
-        sole = ownership.sole_sets()
-        assert [bool(sole[ownership.owner[pfn]]) for pfn in range(6)] == [False, tell_sole, *[False] * 4]
-        assert len(sole) == len(ownership.sets())
+@pytest.mark.parametrize("told", [False, True])
+def test_frames_are_kept_apart_by_what_their_vmas_tell(told: bool) -> None:
+    """By the first entry for it; without being told of VMAs only bit 61 counts, whatever else is set."""
+    ownership = Ownership(1 << 18, told)
+    anon, shmem, sole = TOLD_ANON, TOLD_SHMEM, int(PM.MMAP_EXCLUSIVE)
+    file = int(PM.FILE)
+    bits = [0, sole, anon, anon | sole, file, file | anon | sole, file | anon | shmem, shmem]
+    for first in (bits, [anon | sole] * 8):
+        ownership.begin()
+        ownership.fold(np.array([PM.PRESENT | 70_000 + k | bit for k, bit in enumerate(first)], np.uint64))
+        ownership.end()
+    root = ownership.roots()[ownership.owner[70_000:70_008]].tolist()
+    plain = native.ROOT_ANON
+    if told:
+        assert root == [plain, plain, ROOT_PLAIN, ROOT_SOLE, ROOT_FILE, ROOT_FILE, ROOT_SHMEM, plain]
+    else:
+        assert root == [*[plain] * 4, *[ROOT_FILE] * 3, plain]
+    assert ownership.touched.tolist() == [0, 1, 0, 0]
+    assert len(ownership.touched) * BLOCK == 1 << 18

@@ -42,14 +42,8 @@ def longer(column: np.ndarray[Any, Any], rows: int) -> np.ndarray[Any, Any]:
 
 
 def test_roots_come_first() -> None:
-    assert (native.NOBODY, native.ROOT_ANON, native.ROOT_FILE, native.ROOT_SWAP, native.ROOT_SOLE, ROOTS) == (
-        0,
-        1,
-        2,
-        3,
-        4,
-        5,
-    )
+    roots = ("ANON", "FILE", "SWAP", "SOLE", "PLAIN", "SHMEM")
+    assert [native.NOBODY, *(getattr(native, f"ROOT_{name}") for name in roots), ROOTS] == list(range(8))
 
 
 @given(
@@ -228,34 +222,15 @@ def test_what_was_in_the_counts_before_is_overwritten() -> None:
 
 
 def test_a_trie_that_is_none_is_refused() -> None:
-    out = np.zeros(6, np.int64)
-    parent, times = np.array([0, 0, 0, 0, 0, 5], np.uint32), np.ones(6, np.uint32)
+    parent, times = np.array([0] * ROOTS + [ROOTS], np.uint32), np.ones(ROOTS + 1, np.uint32)
+    out = np.zeros(len(parent), np.int64)
     with pytest.raises(ValueError, match="before its parent"):
         native.along_paths(parent, times, out, out.copy())
     with pytest.raises(ValueError, match="before its parent"):
-        native.roots(parent, np.zeros(6, np.uint32))
+        native.roots(parent, np.zeros(len(parent), np.uint32))
     with pytest.raises(ValueError, match="another length"):
-        native.roots(parent, np.zeros(5, np.uint32))
+        native.roots(parent, np.zeros(ROOTS, np.uint32))
     for lengths in ((5, 6, 6), (6, 5, 6), (6, 6, 5)):
         with pytest.raises(ValueError, match="differ in length"):
             native.along_paths(parent, times[: lengths[0]], out[: lengths[1]], out[: lengths[2]].copy())
     native.along_paths(parent[:0], times[:0], out[:0], out[:0].copy())
-
-
-@pytest.mark.parametrize("tell_sole", [False, True])
-def test_where_the_path_of_a_frame_begins(tell_sole: bool) -> None:
-    """By the first entry for it, whatever later ones say."""
-    fold, parent, owner = native.Fold(ROOTS, tell_sole), np.zeros(64, np.uint32), np.zeros(9, np.uint32)
-    columns = [np.zeros(64, np.uint32) for _ in range(2)]
-    fold.use_sets(parent, *columns, np.zeros(64, np.int64))
-    fold.use_repeats(np.zeros(8, np.uint32), np.zeros((4, 3), np.uint64), np.zeros(4, np.int64), 0)
-    sole, file = int(PM.MMAP_EXCLUSIVE), int(PM.FILE)
-    for number, bits in enumerate(([0, sole, file, file | sole], [sole, 0, 0, sole])):
-        fold.begin(number)
-        entries = np.array([int(PM.PRESENT) | pfn | bit for pfn, bit in enumerate(bits, 1)], np.uint64)
-        spare = np.zeros(9, np.uint64)
-        assert fold.fold_entries(entries, 0, 4, owner, spare, spare.copy()) == 4
-    root = np.zeros(fold.n_sets, np.uint32)
-    native.roots(parent[: fold.n_sets], root)
-    anon = native.ROOT_SOLE if tell_sole else native.ROOT_ANON
-    assert root[owner[1:5]].tolist() == [native.ROOT_ANON, anon, native.ROOT_FILE, native.ROOT_FILE]

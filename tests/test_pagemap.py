@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import fakeproc
 from pagewalk._native import pagemap as native
 from pagewalk.abi import PFRAME_MASK, PM, SWAP_OFFSET_SHIFT
-from pagewalk.pagemap import Buffers, ReadCost, RunCollector, read_chunks, read_entries
+from pagewalk.pagemap import FAST, Buffers, ChunkReader, Pace, ReadCost, RunCollector, read_entries
 from pagewalk.procfs import ProcFS
 from spoiled import refuses_spoiled
 
@@ -34,6 +34,26 @@ def pagemap(words: Mapping[int, int], length: int) -> Iterator[int]:
         fakeproc.write_words(path, words.items(), length)
         with path.open("rb") as file:
             yield file.fileno()
+
+
+def chunks_of(
+    fd: int,
+    ranges: Ranges,
+    buffers: Buffers,
+    cost: ReadCost,
+    within: Ranges | None = None,
+    tells: Sequence[int] | None = None,
+    pace: Pace = FAST,
+) -> Iterator[tuple[int, int]]:
+    """The chunks of these ranges; VMAs lie where said, else each range is one."""
+    vmas = ranges if within is None else within
+    room = max(len(ranges), len(vmas))
+    arrays = [np.zeros(room, np.uint64) for _ in range(4)]
+    for array, pairs, k in zip(arrays, (ranges, ranges, vmas, vmas), (0, 1, 0, 1), strict=True):
+        array[: len(pairs)] = [pair[k] for pair in pairs]
+    told = np.array([*(tells or ()), *[0] * (room - len(tells or ()))], np.uint8)
+    reader = ChunkReader(buffers, PAGE, tells is not None, pace)
+    return reader.chunks(fd, len(ranges), len(vmas), (arrays[0], arrays[1], arrays[2], arrays[3], told), cost)
 
 
 def reader(fd: int, ranges: Ranges, chunk: int, can_scan: bool = True) -> tuple[native.Reader, Buffers]:
@@ -128,10 +148,9 @@ def test_an_error_is_raised_as_it_is(tmp_path: Path) -> None:
 
 def test_chunks_of_a_space_that_goes_come_before_the_error() -> None:
     buffers, cost = Buffers(4), ReadCost()
-    starts, stops = np.array([0], np.uint64), np.array([20], np.uint64)
     seen = []
     with pagemap({1: 1 << 63 | 5}, 10) as fd:
-        chunks = read_chunks(fd, starts, stops, buffers, cost, PAGE)
+        chunks = chunks_of(fd, [(0, 20)], buffers, cost)
         for _ in range(3):
             used, _ = next(chunks)
             seen += buffers.entries[:used].tolist()
@@ -151,7 +170,7 @@ def test_costs_add_up() -> None:
 def test_a_cost_is_told_though_reading_was_given_up() -> None:
     cost = ReadCost()
     with pagemap({}, 100) as fd:
-        chunks = read_chunks(fd, np.array([0], np.uint64), np.array([100], np.uint64), Buffers(10), cost, PAGE)
+        chunks = chunks_of(fd, [(0, 100)], Buffers(10), cost)
         next(chunks)
         chunks.close()  # type: ignore[attr-defined]
     assert cost.entries == 10
@@ -277,9 +296,7 @@ def test_runs_are_gathered_over_chunks() -> None:
     words = {page: PM.PRESENT | 100 + page for page in range(5, 25)}
     with pagemap(words, 40) as fd:
         collector, buffers = RunCollector(), Buffers(8)
-        for used, segments in read_chunks(
-            fd, np.array([0], np.uint64), np.array([40], np.uint64), buffers, ReadCost(), PAGE
-        ):
+        for used, segments in chunks_of(fd, [(0, 40)], buffers, ReadCost()):
             collector.add(buffers, used, segments)
     runs = collector.runs()
     columns = (runs.page.tolist(), runs.word.tolist(), runs.length.tolist())
@@ -301,8 +318,13 @@ def test_arrays_of_another_kind_are_refused() -> None:
     refuses_spoiled(native.Reader, arguments, written=[1, 2, 3, 4, 5])
     arguments = [two_of(u8), two_of(u8), two_of(u4), 1, two_of(u8), two_of(u8), two_of(u4)]
     refuses_spoiled(native.compress, arguments, written=[4, 5, 6])
-    arguments = [two_of(u8), two_of(u8), two_of(u4), 1, two_of(u8), two_of(u8), 1]
-    refuses_spoiled(native.clear_outside, arguments, written=[0])
+    make: Any = native.Reader
+    arguments = [0, two_of(u8), two_of(u8), two_of(u8), two_of(u8), two_of(u4), PAGE, True]
+    vmas = [two_of(u8), two_of(u8), two_of(np.uint8)]
+    for k in range(3):
+        for bad in (vmas[k].astype(np.float64), np.zeros((2, 2), vmas[k].dtype), np.zeros(4, vmas[k].dtype)[::2]):
+            with pytest.raises(ValueError, match=r"dtype mismatch|number of dimensions|C-contiguous"):
+                make(*arguments, *vmas[:k], bad, *vmas[k + 1 :])
 
 
 @pytest.mark.parametrize(
@@ -324,6 +346,8 @@ def test_a_reader_without_room_is_refused(lengths: tuple[int, ...], page_size: i
 
 def test_a_reader_that_was_not_made_reads_nothing() -> None:
     assert native.Reader.__new__(native.Reader).next() == 0
+    with pytest.raises(ValueError, match="fewer ranges"):
+        native.Reader.__new__(native.Reader).aim(0, 1, 0)
 
 
 @pytest.mark.parametrize(

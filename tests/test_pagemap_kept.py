@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagewalk._native import pagemap as native
-from pagewalk.abi import PFRAME_MASK, PM, SWAP_OFFSET_SHIFT
-from pagewalk.pagemap import Buffers, ReadCost, RunCollector, Wanted, read_chunks
-from test_pagemap import PAGE, pagemap
+from pagewalk.abi import PFRAME_MASK, PM, SWAP_OFFSET_SHIFT, TOLD_ANON
+from pagewalk.pagemap import Buffers, ReadCost, RunCollector, Wanted
+from pagewalk.vmas import TELLS_ANON
+from test_pagemap import chunks_of, pagemap
 
 # Keeping some pages only
 
@@ -30,8 +30,7 @@ def test_only_runs_with_a_page_that_is_wanted_are_kept(
     wanted = Wanted(*(np.array(column, np.uint64) for column in (starts, stops, sorted(pfns))))
     with pagemap(words, 80) as fd:
         some, everything, buffers = RunCollector(wanted), RunCollector(), Buffers(chunk)
-        whole = np.array([0], np.uint64), np.array([80], np.uint64)
-        for used, segments in read_chunks(fd, *whole, buffers, ReadCost(), PAGE):
+        for used, segments in chunks_of(fd, [(0, 80)], buffers, ReadCost()):
             some.add(buffers, used, segments)
             everything.add(buffers, used, segments)
     kept, there = (
@@ -46,48 +45,55 @@ def test_only_runs_with_a_page_that_is_wanted_are_kept(
     ]
 
 
-# What lies between VMAs
+# What lies between VMAs, and what these tell
+
+placed = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 6), st.integers(0, 3)), max_size=5)
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 4), st.integers(1, 6)), max_size=5),
-    st.lists(st.tuples(st.integers(0, 5), st.integers(1, 7)), max_size=4),
-    st.sampled_from([2**64 - 1, int(PM.MMAP_EXCLUSIVE)]),
-)
-def test_bits_are_cleared_outside_of_the_ranges(
-    vmas: list[tuple[int, int]], stretches: list[tuple[int, int]], bits: int
+def at(parts: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
+    """Gaps and lengths as ranges."""
+    out, page = [], 3
+    for gap, length, _ in parts:
+        out.append((page + gap, page + gap + length))
+        page += gap + length
+    return out
+
+
+@given(placed, placed, st.integers(1, 9), st.booleans())
+def test_entries_bear_what_their_vma_tells(
+    vmas: list[tuple[int, int, int]], ranges: list[tuple[int, int, int]], chunk: int, telling: bool
 ) -> None:
-    """Gaps and lengths of both: against a set of pages."""
+    """Against a table of pages: nothing is left outside of VMAs, and bit 56 only where it can be believed."""
+    told = {
+        page: tells for (start, stop), (*_, tells) in zip(at(vmas), vmas, strict=True) for page in range(start, stop)
+    }
+    noise = TOLD_ANON if telling else 0  # a kernel that has come to set such a bit
+    words = {page: int(PM.PRESENT | PM.MMAP_EXCLUSIVE | noise | page) for page in range(80)}
 
-    def placed(parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        out, at = [], 3
-        for gap, length in parts:
-            out.append((at + gap, length))
-            at += gap + length
-        return out
+    def of(page: int) -> int:
+        if page not in told:
+            return 0
+        if not telling:
+            return words[page]
+        word = words[page] & ~TOLD_ANON | told[page] << 59
+        return word if told[page] & TELLS_ANON else word & ~PM.MMAP_EXCLUSIVE
 
-    inside = {page for start, length in placed(vmas) for page in range(start, start + length)}
-    pages = [page for start, length in placed(stretches) for page in range(start, start + length)]
-    words = [PM.PRESENT | PM.MMAP_EXCLUSIVE | page for page in pages]
-    entries = np.array([*words, 77], np.uint64)  # what is behind the segments is not looked at
-    seg_page, seg_len = (
-        np.array([part[k] for part in placed(stretches)], kind) for k, kind in enumerate((np.uint64, np.uint32))
-    )
-    starts, stops = (np.array([start + k * length for start, length in placed(vmas)], np.uint64) for k in range(2))
-    native.clear_outside(entries, seg_page, seg_len, len(stretches), starts, stops, bits)
-    assert entries.tolist() == [
-        *(word if page in inside else word & ~bits for page, word in zip(pages, words, strict=True)),
-        77,
-    ]
+    seen = {}
+    with pagemap(words, 80) as fd:
+        buffers = Buffers(chunk)
+        tells = [tells for *_, tells in vmas] if telling else None
+        for used, segments in chunks_of(fd, at(ranges), buffers, ReadCost(), at(vmas), tells):
+            lengths = buffers.seg_len[:segments].tolist()
+            pages = [page + k for page, n in zip(buffers.seg_page.tolist(), lengths, strict=False) for k in range(n)]
+            seen |= dict(zip(pages, buffers.entries[:used].tolist(), strict=True))
+    assert seen == {page: of(page) for start, stop in at(ranges) for page in range(start, stop)}
 
 
 def test_a_mapping_that_came_after_maps_was_read_is_nobodys() -> None:
     """Gaps are read too where that is cheaper than another read: what is there is in no line of maps."""
     words = {page: PM.PRESENT | 100 + page for page in range(8)}
-    ranges = np.array([0], np.uint64), np.array([8], np.uint64)
-    within = np.array([0, 5], np.uint64), np.array([2, 7], np.uint64)
     with pagemap(words, 8) as fd:
         buffers = Buffers(8)
-        (told,) = read_chunks(fd, *ranges, buffers, ReadCost(), PAGE, within=within)
+        (told,) = chunks_of(fd, [(0, 8)], buffers, ReadCost(), [(0, 2), (5, 7)])
     assert told == (8, 1)
     assert np.flatnonzero(buffers.entries).tolist() == [0, 1, 5, 6]

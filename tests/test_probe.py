@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pagewalk import probe as module
 from pagewalk.abi import KPF, PM
-from pagewalk.frames import FrameFiles
+from pagewalk.framefiles import FrameFiles
 from pagewalk.probe import Probe, probe
 from pagewalk.procfs import ProcFS
 

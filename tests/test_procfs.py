@@ -64,13 +64,13 @@ class TestStat:
 
     @pytest.mark.parametrize(("state", "zombie"), [("S", False), ("R", False), ("Z", True), ("X", True), ("x", True)])
     def test_zombies(self, made: ProcFS, state: str, zombie: bool) -> None:
-        write(made, "7/stat", f"7 (sh) {state} {' 0' * 49}".encode())
+        write(made, "7/stat", f"7 (sh) {state}{' 0' * 49}".encode())
         with made.open_process(7) as process:
             assert made.stat(process).is_zombie is zombie
 
     def test_kernel_threads(self, made: ProcFS) -> None:
         for flags, kernel in ((PF_KTHREAD, True), (PF_KTHREAD | 1, True), (PF_KTHREAD - 1, False)):
-            write(made, "7/stat", f"7 (sh) S 0 0 0 0 0 {flags} {' 0' * 43}".encode())
+            write(made, "7/stat", f"7 (sh) S 0 0 0 0 0 {flags}{' 0' * 43}".encode())
             with made.open_process(7) as process:
                 assert made.stat(process).is_kernel_thread is kernel
 

@@ -17,10 +17,10 @@ import pytest
 import fakeproc
 from fakeproc import FakeProcFS
 from model import PAGE, Fate, Frame, Kind, Machine, Present, Process, Space, Swapped, Vma
-from pagewalk import procfs, reading
+from pagewalk import opening, procfs, reading
 from pagewalk.listing import Listing
 from pagewalk.ownership import Ownership
-from pagewalk.pagemap import read_chunks
+from pagewalk.pagemap import ChunkReader, Pace
 from pagewalk.reading import Reader
 
 PIDS = (1, 2, 3, 4, 5)
@@ -99,7 +99,7 @@ class Done:
 
     def __init__(self, made: Injecting, threads: int = 1, chunk: int = 64, **options: Any) -> None:
         self.ownership = Ownership(LIMIT)
-        self.reader = Reader(made, self.ownership, chunk=chunk, **options)
+        self.reader = Reader(made, self.ownership, pace=Pace(chunk), **options)
         armed, made.on = made.on, {}  # listing is another matter
         candidates = Listing(made).update()
         made.on = armed
@@ -278,7 +278,7 @@ def test_one_that_goes_while_it_is_read(made: Injecting, entries: int, threads: 
 
 def test_a_read_that_fails_half_way(made: Injecting, monkeypatch: pytest.MonkeyPatch) -> None:
     """With an error that does not mean that the process went."""
-    chunks, opened = read_chunks, iter(range(9))
+    chunks, opened = ChunkReader.chunks, iter(range(9))
 
     def broken(*arguments: Any, **options: Any) -> Iterator[tuple[int, int]]:
         if next(opened) != 2:
@@ -287,7 +287,7 @@ def test_a_read_that_fails_half_way(made: Injecting, monkeypatch: pytest.MonkeyP
         yield next(chunks(*arguments, **options))
         raise OSError(errno.EIO, os.strerror(errno.EIO), "pagemap")
 
-    monkeypatch.setattr(reading, "read_chunks", broken)
+    monkeypatch.setattr(ChunkReader, "chunks", broken)
     done = Done(made)
     assert done.reader.refused == {3: "pagemap: Input/output error"}
     assert [space.pid for space in done.spaces if not space.whole] == [3]
@@ -326,7 +326,7 @@ def test_one_that_calls_exec_again_and_again(made: Injecting) -> None:
 
     made.on[3, "maps"] = execs
     done = Done(made)
-    assert next(count) == 1000 + reading.TRIES
+    assert next(count) == 1000 + opening.TRIES
     assert done.reader.vanished == {3}
 
 
@@ -381,7 +381,7 @@ def test_an_error_in_one_thread_ends_all(made: Injecting, pid: int, threads: int
     candidates = Listing(made).update()
     made.on[pid, "maps"] = breaks
     with nothing_left_behind(), pytest.raises(RuntimeError, match="broken"):
-        Reader(made, Ownership(LIMIT), chunk=3).read(candidates, threads)
+        Reader(made, Ownership(LIMIT), pace=Pace(3)).read(candidates, threads)
 
 
 @pytest.mark.parametrize("threads", [1, 4])
@@ -397,4 +397,4 @@ def test_an_error_while_folding_ends_all(made: Injecting, threads: int, monkeypa
     monkeypatch.setattr(ownership, "fold", breaks)
     candidates = Listing(made).update()
     with nothing_left_behind(), pytest.raises(MemoryError):
-        Reader(made, ownership, chunk=32).read(candidates, threads)
+        Reader(made, ownership, pace=Pace(32)).read(candidates, threads)

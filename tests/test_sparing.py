@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import fakeproc
 import pagewalk
 from fakeproc import FakeProcFS
 from machines import machines
-from model import PAGE, PM_MMAP_EXCLUSIVE, Entry, Frame, Kind, Machine, Present, Process, Space, Vma
+from model import KPF, PAGE, PM_MMAP_EXCLUSIVE, Entry, Frame, Kind, Machine, Present, Process, Space, Vma
 from pagewalk import PagewalkError, Snapshot, walker
+from pagewalk.frames import FrameRows
 from pagewalk.plan import OF_FLAGS
 from pagewalk.probe import Probe
 from pagewalk.views.process import COLUMNS
+from pagewalk.vmas import UNKNOWN, Devices
 
 LEAN = tuple(column.name for column in COLUMNS if column.name not in OF_FLAGS)
 
@@ -33,13 +36,21 @@ def told(machine: Machine, entry: Entry) -> Entry:
     return replace(entry, noise=entry.noise & ~PM_MMAP_EXCLUSIVE | (PM_MMAP_EXCLUSIVE if sole else 0))
 
 
+DISK, SHMEM, HUGETLBFS = (8, 1), (0, 1), (0, 17)
+KNOWN = Devices(np.array([8 << 32 | 1], np.uint64), 1)
+
+
 def truthful(machine: Machine) -> Machine:
-    """The machine with bit 56 as it is, and pages of hugetlbfs in mappings of its files only."""
+    """The machine with bit 56 as it is, hugetlbfs in mappings of its files only, and devices by their pages."""
 
     def of(vma: Vma) -> Vma:
         kinds = {machine.frames[entry.pfn].kind for entry in vma.entries.values() if isinstance(entry, Present)}
         entries = {at: told(machine, entry) for at, entry in vma.entries.items()}
-        return replace(vma, entries=entries, inode=vma.inode or (5 if Kind.HUGETLB in kinds else 0))
+        inode = vma.inode or (5 if Kind.HUGETLB in kinds else 0)
+        device = HUGETLBFS if Kind.HUGETLB in kinds else SHMEM if Kind.SHMEM in kinds else DISK
+        if Kind.SHMEM in kinds and Kind.FILE in kinds:
+            device = (0, 33)  # not known
+        return replace(vma, entries=entries, inode=inode, device=device if inode else vma.device)
 
     return replace(machine, spaces=tuple(replace(s, vmas=tuple(map(of, s.vmas))) for s in machine.spaces))
 
@@ -55,9 +66,15 @@ def rows(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 @settings(max_examples=150)
-@given(machines())
-def test_what_is_not_read_is_what_would_have_been(machine: Machine) -> None:
+@given(machines(), st.sampled_from([KNOWN, UNKNOWN]))
+def test_what_is_not_read_is_what_would_have_been(machine: Machine, devices: Devices) -> None:
     machine = truthful(machine)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(walker, "known_devices", lambda _procfs: devices)
+        expect_same(machine)
+
+
+def expect_same(machine: Machine) -> None:
     with walked(machine) as full, walked(machine, columns=LEAN) as lean:
         assert rows(lean) == rows(full)
         assert lean.coverage()["mapped_frames"] == full.coverage()["mapped_frames"]
@@ -154,6 +171,61 @@ def test_bit_56_of_a_huge_page_is_that_of_its_first(is_huge: bool) -> None:
         assert lean.coverage()["hidden_frames"] == (1 if is_huge else 0)
         (row,) = lean.processes().to_dicts()
         assert row["uss"] == (511 if is_huge else 512) * PAGE
+
+
+def test_a_huge_page_whose_first_page_is_exclusive_is_one_owners() -> None:
+    """PG_anon_exclusive (bit 34) of the first page is for all of a huge page that a PMD maps."""
+    frames = [Frame(1024 + k, Kind.ANON, head=1024, noise=KPF["OWNER_2"] if k == 0 else 0) for k in range(512)]
+    with walked(machine_of(frames, heap({k: 1024 + k for k in range(512)})), columns=("pid", "uss")) as lean:
+        assert lean.coverage()["spared_frames"] == 512
+        assert lean.processes()["uss"].tolist() == [512 * PAGE]
+
+
+def test_a_huge_page_with_owners_of_parts_of_it() -> None:
+    """One maps all by a PMD, one that is seen its last page, a hidden one a page that only the first seems to own."""
+    frames = [Frame(1024 + k, Kind.ANON, head=1024, hidden=int(k == 77)) for k in range(512)]
+    whole, part = heap({k: 1024 + k for k in range(512)}), (Vma(0x400, 8, entries={0: Present(1024 + 511)}),)
+    for spaces in ((whole, part), (part, whole)):
+        with walked(machine_of(frames, *spaces), columns=("pid", "uss", "pss")) as lean:
+            assert (lean.coverage()["spared_frames"], lean.coverage()["hidden_frames"]) == (0, 1)
+            assert sorted(lean.processes()["uss"].tolist()) == [0, 510 * PAGE]
+
+
+def words_of(machine: Machine, *columns: str) -> int:
+    """How many words a walk for these columns read."""
+    read: list[FrameRows] = []
+
+    def noted(*arguments: Any, **options: Any) -> FrameRows:
+        read.append(frames_of(*arguments, **options))
+        return read[-1]
+
+    frames_of = walker.read_frames
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(walker, "known_devices", lambda _procfs: KNOWN)
+        patch.setattr(walker, "read_frames", noted)
+        with walked(machine, columns=columns):
+            return read[0].words
+
+
+def test_of_shared_frames_only_the_count_is_read() -> None:
+    """Anonymous memory and shmem: what they are is known, a hidden owner is not. Of other files the flags too."""
+    shared = {k: Present(10 + k) for k in range(8)}
+    for kind, device, inode, words in (
+        (Kind.ANON, DISK, 0, 8),
+        (Kind.ANON, DISK, 5, 8),
+        (Kind.ANON, (0, 33), 5, 16),
+        (Kind.SHMEM, SHMEM, 5, 8),
+        (Kind.SHMEM, (0, 33), 5, 16),
+        (Kind.FILE, DISK, 5, 16),
+        (Kind.ZERO, DISK, 0, 16),
+    ):
+        frames = [Frame(10 + k, kind, hidden=int(k == 3 and kind is not Kind.ZERO)) for k in range(8)]
+        vmas = (Vma(0x400, 8, entries=shared, device=device, inode=inode),)
+        machine = machine_of(frames, vmas, vmas)
+        assert words_of(machine, "pid", "pss") == words
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(walker, "known_devices", lambda _procfs: KNOWN)
+            expect_same(machine)
 
 
 @pytest.mark.parametrize("columns", [("pid", "thp"), ("private_dirty",), ("rss", "ksm"), None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from model import Vma
 from pagewalk._native import vmas as native
 from pagewalk.abi import VM, perms_text
 from pagewalk.errors import ParseError
-from pagewalk.vmas import VMAs, parse_maps
+from pagewalk.vmas import TELLS_ANON, TELLS_SHMEM, UNKNOWN, Devices, MapsParser, VMAs, parse_maps
 from spoiled import refuses_spoiled
 
 PAGE = 4096
@@ -102,8 +103,9 @@ def test_the_last_line_needs_no_newline() -> None:
 
 def test_nothing_is_no_vmas() -> None:
     parsed = parse_maps(b"")
-    assert len(parsed) == parsed.vss == 0
-    assert [len(column) for column in parsed.ranges(PAGE, 256)] == [0, 0]
+    assert len(parsed) == 0
+    assert planned().ranges(256) == []
+    assert planned().vss == 0
 
 
 def test_addresses_and_inodes_of_64_bits() -> None:
@@ -199,40 +201,107 @@ def test_a_changed_byte_crashes_nothing(data: st.DataObject) -> None:
 # What to read of the pagemap
 
 
-def made(*vmas: tuple[int, int, bytes]) -> VMAs:
-    """VMAs from page numbers and names."""
-    return parse_maps(b"".join(fakeproc.maps_line(Vma(first, stop - first, name=name)) for first, stop, name in vmas))
+class planned:  # noqa: N801 (reads as a verb)
+    """What is to be read of VMAs from page numbers and names."""
 
+    def __init__(self, *vmas: tuple[int, int, bytes], parser: MapsParser | None = None, **of: Any) -> None:
+        self.parser = MapsParser() if parser is None else parser
+        lines = [fakeproc.maps_line(Vma(first, stop - first, name=name, **of)) for first, stop, name in vmas]
+        self.parser.parse(b"".join(lines))
 
-def ranges(vmas: VMAs, bridge: int) -> list[tuple[int, int]]:
-    starts, stops = vmas.ranges(PAGE, bridge)
-    assert starts.flags.c_contiguous
-    assert stops.flags.c_contiguous
-    return list(zip(starts.tolist(), stops.tolist(), strict=True))
+    def ranges(self, bridge: int, devices: Devices = UNKNOWN) -> list[tuple[int, int]]:
+        n = self.parser.plan(PAGE, bridge, devices)
+        start, stop, *_ = self.parser.arrays
+        return list(zip(start[:n].tolist(), stop[:n].tolist(), strict=True))
+
+    @property
+    def vss(self) -> int:
+        self.parser.plan(PAGE, 0)
+        return self.parser.vss
 
 
 def test_ranges_join_vmas_that_are_near() -> None:
-    vmas = made((16, 20, b""), (20, 24, b"/a"), (34, 40, b""), (51, 60, b""))
-    assert ranges(vmas, 0) == [(16, 24), (34, 40), (51, 60)]
-    assert ranges(vmas, 10) == [(16, 40), (51, 60)]
-    assert ranges(vmas, 11) == [(16, 60)]
+    vmas = planned((16, 20, b""), (20, 24, b"/a"), (34, 40, b""), (51, 60, b""))
+    assert vmas.ranges(0) == [(16, 24), (34, 40), (51, 60)]
+    assert vmas.ranges(10) == [(16, 40), (51, 60)]
+    assert vmas.ranges(11) == [(16, 60)]
 
 
 @pytest.mark.parametrize("name", [b"[vsyscall]", b"[vvar]", b"[vvar_vclock]"])
 def test_ranges_leave_out_what_is_the_kernels(name: bytes) -> None:
     """And never bridge over it: what lies there must be nobody's."""
-    vmas = made((16, 20, b""), (20, 24, name), (24, 30, b"[vdso]"))
-    assert ranges(vmas, 256) == [(16, 20), (24, 30)]
-    assert ranges(made((20, 24, name)), 256) == []
+    vmas = planned((16, 20, b""), (20, 24, name), (24, 30, b"[vdso]"))
+    assert vmas.ranges(256) == [(16, 20), (24, 30)]
+    assert planned((20, 24, name)).ranges(256) == []
 
 
 def test_a_file_of_such_a_name_is_memory() -> None:
-    assert ranges(made((16, 20, b"/[vvar]"), (20, 24, b"[vvar] (deleted)")), 0) == [(16, 24)]
+    assert planned((16, 20, b"/[vvar]"), (20, 24, b"[vvar] (deleted)")).ranges(0) == [(16, 24)]
 
 
 def test_vss_leaves_out_the_gate_area_only() -> None:
     """VmSize counts vvar, and no vsyscall (arch/x86: get_gate_vma)."""
-    assert made((16, 20, b""), (20, 24, b"[vvar]"), (1 << 40, (1 << 40) + 1, b"[vsyscall]")).vss == 8 * PAGE
+    assert planned((16, 20, b""), (20, 24, b"[vvar]"), (1 << 40, (1 << 40) + 1, b"[vsyscall]")).vss == 8 * PAGE
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9), st.sampled_from([b"", b"/a", b"[vvar]"])), max_size=8),
+    st.integers(0, 9),
+)
+def test_every_page_of_memory_is_in_one_range(parts: list[tuple[int, int, bytes]], bridge: int) -> None:
+    """And nothing else, but for gaps as long as allowed, with no VMA in them."""
+    vmas, at = [], 5
+    for gap, pages, name in parts:
+        vmas.append((at + gap, at + gap + pages, name))
+        at += gap + pages
+    plan = planned(*vmas)
+    ranges = plan.ranges(bridge)
+    pages = {page for start, stop, name in vmas if name != b"[vvar]" for page in range(start, stop)}
+    skipped = {page for start, stop, name in vmas if name == b"[vvar]" for page in range(start, stop)}
+    read = [page for start, stop in ranges for page in range(start, stop)]
+    assert read == sorted(set(read))
+    assert pages <= set(read)
+    assert not skipped & set(read)
+    for start, stop in ranges:
+        assert {start, stop - 1} <= pages
+    joined = [
+        (a, b) for (_, a, one), (b, _, other) in pairwise(vmas) if b"[vvar]" not in (one, other) and b - a <= bridge
+    ]
+    assert set(read) - pages == {page for a, b in joined for page in range(a, b)}
+    assert [column[: len(vmas)].tolist() for column in plan.parser.arrays[2:4]] == [
+        [vma[k] for vma in vmas] for k in range(2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("device", "inode", "tells"),
+    [
+        ((0, 0), 0, TELLS_ANON),
+        ((8, 1), 7, TELLS_ANON),
+        ((0, 1), 7, TELLS_ANON | TELLS_SHMEM),
+        ((0, 17), 7, 0),
+        ((1, 8), 7, 0),
+    ],
+)
+def test_what_a_vma_tells_follows_from_its_device(device: tuple[int, int], inode: int, tells: int) -> None:
+    """Nothing of a file system that is not known: it may be hugetlbfs."""
+    devices = Devices(np.array([3, 8 << 32 | 1], np.uint64), 1)
+    plan = planned((16, 20, b"/a"), (20, 21, b"/a"), (30, 31, b"/a"), device=device, inode=inode)
+    plan.ranges(0, devices)
+    assert plan.parser.arrays[4][:3].tolist() == [tells] * 3
+    plan.ranges(0)
+    assert plan.parser.arrays[4][:3].tolist() == [TELLS_ANON if not inode else 0] * 3
+
+
+def test_one_parser_takes_maps_of_any_length() -> None:
+    parser = MapsParser(1)
+    for n in (1, 3, 400, 2):
+        vmas = [(16 + 2 * k, 17 + 2 * k, b"/a") for k in range(n)]
+        assert planned(*vmas, parser=parser).ranges(0) == [(start, stop) for start, stop, _ in vmas]
+        kept = parser.vmas()
+        assert kept.start.tolist() == [start * PAGE for start, *_ in vmas]
+    planned((99, 100, b""), parser=parser)
+    assert kept.start.tolist() == [16 * PAGE, 18 * PAGE], "a copy"
 
 
 # The native module, given what it must refuse
@@ -245,20 +314,43 @@ def arrays(length: int, **other: np.ndarray[Any, Any]) -> list[np.ndarray[Any, A
 @pytest.mark.parametrize("name", COLUMNS)
 def test_columns_of_different_length_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="differ in length"):
-        native.parse(LINE, *arrays(2, **{name: np.zeros(1, DTYPES[name])}))
+        native.Maps(*arrays(2, **{name: np.zeros(1, DTYPES[name])}))
 
 
 def test_columns_of_another_kind_are_refused() -> None:
-    refuses_spoiled(native.parse, [LINE, *arrays(2)], written=range(1, 10))
+    refuses_spoiled(native.Maps, arrays(2), written=range(9))
+    parsed = native.Maps(*arrays(2))
+    assert parsed.parse(LINE) == 1
+    plans = [np.zeros(2, np.uint64) for _ in range(4)]
+    refuses_spoiled(
+        parsed.plan, [PAGE, 0, np.zeros(2, np.uint64), 0, *plans, np.zeros(2, np.uint8)], written=range(4, 9)
+    )
+
+
+@pytest.mark.parametrize(("short", "page_size"), [*[(k, PAGE) for k in range(5)], (None, 0)])
+def test_a_plan_without_room_is_refused(short: int | None, page_size: int) -> None:
+    parsed = native.Maps(*arrays(2))
+    assert parsed.parse(LINE) == 1
+    room = [np.zeros(0 if k == short else 1, np.uint8 if k == 4 else np.uint64) for k in range(5)]
+    plan: Any = parsed.plan
+    with pytest.raises(ValueError, match="page_size" if short is None else "less room"):
+        plan(page_size, 0, np.zeros(0, np.uint64), 0, *room)
+
+
+def test_what_was_not_made_has_no_lines() -> None:
+    parsed = native.Maps.__new__(native.Maps)
+    assert (parsed.parse(LINE), parsed.rows, parsed.overlap()) == (0, 0, 0)
+    empty = np.zeros(0, np.uint64)
+    assert parsed.plan(PAGE, 0, empty, 0, empty, empty, empty, empty, np.zeros(0, np.uint8)) == 0
 
 
 def test_no_more_lines_than_there_is_room_for() -> None:
     columns = arrays(2)
     text = b"\n".join(LINE.replace(b"0040", b"00%d0" % k) for k in range(1, 5))
-    assert native.parse(text, *columns) == 2
+    assert native.Maps(*columns).parse(text) == 2
     assert columns[0].tolist() == [0x100000, 0x200000]
-    assert native.parse(text, *arrays(0)) == 0
-    assert native.parse(b"", *arrays(2)) == 0
+    assert native.Maps(*arrays(0)).parse(text) == 0
+    assert native.Maps(*arrays(2)).parse(b"") == 0
 
 
 @pytest.mark.parametrize(("text", "lines"), [(b"", 0), (b"\n", 1), (b"a", 1), (b"a\n", 1), (b"a\nb", 2), (b"\n\n", 2)])

@@ -3,8 +3,18 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+ASK_COUNT: int
+ASK_FLAGS: int
+ASK_CGROUP: int
+HUGE: int
+
+def ask(owner: NDArray[np.uint32], need: NDArray[np.uint8], out: NDArray[np.uint8]) -> tuple[int, bool]: ...
+def ask_huge(fd_flags: int, base: int, owner: NDArray[np.uint32], ask: NDArray[np.uint8]) -> int: ...
+def ask_flags(
+    owner: NDArray[np.uint32], seen: NDArray[np.uint32], mapcount: NDArray[np.uint64], ask: NDArray[np.uint8]
+) -> int: ...
 def read_wanted(
-    fd: int, base: int, owner: NDArray[np.uint32], out: NDArray[np.uint64], bridge: int
+    fd: int, base: int, ask: NDArray[np.uint8], bit: int, out: NDArray[np.uint64], bridge: int
 ) -> tuple[int, int, int]: ...
 
 @final
@@ -32,4 +42,6 @@ class Tally:
         fd_cgroup: int,
         frames: NDArray[np.int64],
         row_of: NDArray[np.uint32],
+        ask: NDArray[np.uint8] | None = None,
+        stand_in: NDArray[np.uint64] | None = None,
     ) -> int: ...

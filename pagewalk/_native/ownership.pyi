@@ -8,14 +8,17 @@ ROOT_ANON: int
 ROOT_FILE: int
 ROOT_SWAP: int
 ROOT_SOLE: int
+ROOT_PLAIN: int
+ROOT_SHMEM: int
 FIRST_SET: int
+BLOCK_SHIFT: int
 
 @final
 class Fold:
     n_sets: int
     n_swaps: int
     n_others: int
-    def __init__(self, n_sets: int, tell_sole: bool = ...) -> None: ...
+    def __init__(self, n_sets: int, told: bool = ..., touched: NDArray[np.uint8] | None = None) -> None: ...
     def use_sets(
         self,
         parent: NDArray[np.uint32],

@@ -22,7 +22,13 @@ class Reader:
         seg_len: NDArray[np.uint32],
         page_size: int,
         can_scan: bool = True,
+        vma_start: NDArray[np.uint64] | None = None,
+        vma_stop: NDArray[np.uint64] | None = None,
+        tells: NDArray[np.uint8] | None = None,
+        scan_pages: int = ...,
+        pause_ns: int = 0,
     ) -> None: ...
+    def aim(self, fd: int, ranges: int, vmas: int, can_scan: bool = True) -> None: ...
     def next(self) -> int: ...
 
 def compress(
@@ -34,12 +40,3 @@ def compress(
     word: NDArray[np.uint64],
     length: NDArray[np.uint32],
 ) -> int: ...
-def clear_outside(
-    entries: NDArray[np.uint64],
-    seg_page: NDArray[np.uint64],
-    seg_len: NDArray[np.uint32],
-    segments: int,
-    starts: NDArray[np.uint64],
-    stops: NDArray[np.uint64],
-    bits: int,
-) -> None: ...

@@ -112,7 +112,7 @@ def frame_now(procfs: ProcFS, asked: Asked) -> int:
     """
     from pagewalk.abi import KPF
     from pagewalk.errors import PermissionRequired
-    from pagewalk.frames import words_of
+    from pagewalk.framefiles import words_of
 
     if asked.pid is None:
         return asked.number

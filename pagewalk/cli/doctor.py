@@ -73,7 +73,7 @@ def run(arguments: list[str]) -> int:
 def tried(procfs: ProcFS) -> list[Finding]:
     """Return what only a try on pages of our own can tell, or the kernel's configuration where that is not allowed."""
     from pagewalk.diagnosis import Finding, mapcount_kind
-    from pagewalk.frames import FrameFiles
+    from pagewalk.framefiles import FrameFiles
     from pagewalk.probe import probe
 
     try:

@@ -90,7 +90,7 @@ def was_met(snapshot: Snapshot, frames: Frames, one: Asked) -> bool:
 def walked_frames(procfs: ProcFS, pfns: list[int]) -> list[int]:
     """Return the frames to look for: all but the zero pages, which every process may map by the million."""
     from pagewalk.abi import KPF
-    from pagewalk.frames import words_of
+    from pagewalk.framefiles import words_of
 
     flags = words_of(procfs, "kpageflags", pfns).tolist()
     return [pfn for pfn, word in zip(pfns, flags, strict=True) if not word & KPF.ZERO_PAGE]

@@ -41,6 +41,7 @@ RANKS: Mapping[str, float] = {
     "probe": 4,
     "raw": 4,
     "ownership": 3,
+    "framefiles": 2.9,
     "frames": 3,
     "pagemap": 3,
     "vmas": 3,
@@ -51,6 +52,8 @@ RANKS: Mapping[str, float] = {
     "diagnosis": 4,
     "held": 3.5,  # reads what vmas names
     "listing": 3,
+    "devices": 3.5,  # what the pages of files are, which the VMAs take into account
+    "opening": 3.8,  # an address space: its pagemap and its maps of one moment, and what is told of it beside
     "sparing": 3.5,  # frames that need not be read, as rows like those that were
     "smaps": 3,
     "residence": 3,

@@ -11,7 +11,7 @@ import pytest
 
 import truth
 from checks import Look, expect, expect_kernel, process, region
-from pagewalk.pagemap import CHUNK, Buffers, ReadCost, read_chunks
+from pagewalk.pagemap import CHUNK, Buffers, ChunkReader, ReadCost
 from workloads import MAP_ANONYMOUS, MAP_NORESERVE, MAP_PRIVATE, PAGE, PROT_READ, Stage
 
 TIB, STRIDE = 1 << 40, 64 << 20
@@ -45,7 +45,9 @@ def test_what_is_empty_is_not_read(stage: Stage, chunk: int) -> None:
     first, last = (np.array([at // PAGE], np.uint64) for at in (memory.start, memory.stop))
     fd = os.open(f"/proc/{agent.pid}/pagemap", os.O_RDONLY)
     try:
-        for _ in read_chunks(fd, first, last, Buffers(chunk), cost, PAGE):
+        for _ in ChunkReader(Buffers(chunk), PAGE).chunks(
+            fd, 1, 1, (first, last, first, last, np.zeros(1, np.uint8)), cost
+        ):
             pass
     finally:
         os.close(fd)

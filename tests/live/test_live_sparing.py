@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import pagewalk
 from checks import process
+from pagewalk.abi import KPF, PFRAME_MASK
 from pagewalk.plan import OF_FLAGS
 from pagewalk.views.process import COLUMNS
 from test_live_huge import huge_memory
@@ -92,8 +94,12 @@ def test_a_huge_page_that_a_child_maps_in_part(root: None, stage: Stage, huge: i
 def test_huge_pages_of_one_owner(root: None, stage: Stage, huge: int) -> None:
     agent = stage.start()
     memory = huge_memory(agent, huge)
-    sums, _ = expect_same([agent])
+    sums, lean = expect_same([agent])
     assert sums["uss"] >= memory.length
+    entry = pagewalk.read_pagemap(agent.pid, memory.start, memory.start + PAGE)
+    flags = int(pagewalk.read_kpageflags(entry & np.uint64(PFRAME_MASK))[0])
+    if flags & KPF.OWNER_2:  # PG_anon_exclusive, since 5.19
+        assert lean.coverage()["spared_frames"] >= memory.length // PAGE
 
 
 def test_shared_memory_and_files(root: None, stage: Stage, file: Callable[[int], Path]) -> None:

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fakeproc
-from pagewalk import frames
+from pagewalk import framefiles
 from pagewalk._native import frames as native
 from pagewalk.errors import PermissionRequired, Unsupported
-from pagewalk.frames import FrameFiles, words_of
+from pagewalk.framefiles import FrameFiles, words_of
 from pagewalk.procfs import ProcFS
 from spoiled import refuses_spoiled
 
@@ -101,7 +101,7 @@ def test_one_that_may_not_be_read(made: ProcFS, name: str) -> None:
 def test_words_of_frames_in_any_order(made: ProcFS, pfns: list[int], block: int) -> None:
     """As often as asked for; 0 beyond the last frame, however far."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames, "BLOCK", block)
+        patch.setattr(framefiles, "BLOCK", block)
         assert words_of(made, "kpageflags", pfns).tolist() == [pfn * 3 + 1 if pfn < LAST else 0 for pfn in pfns]
 
 
@@ -135,7 +135,7 @@ def test_far_frames_are_not_read_up_to(made: ProcFS) -> None:
 def read_wanted(made: ProcFS, base: int, owner: list[int], bridge: int) -> tuple[list[int], tuple[int, int, int]]:
     fd = made.open_words("kpagecount")
     out = np.full(len(owner), 99, np.uint64)
-    told = native.read_wanted(fd, base, np.array(owner, np.uint32), out, bridge)
+    told = native.read_wanted(fd, base, (np.array(owner) > 0).astype(np.uint8) * 6, 2, out, bridge)
     os.close(fd)
     return out.tolist(), told
 
@@ -160,10 +160,10 @@ def test_wanted_words_past_the_end_are_missing(made: ProcFS) -> None:
 
 def test_an_error_while_reading_is_raised(made: ProcFS) -> None:
     with pytest.raises(OSError, match="kpage file") as caught:
-        native.read_wanted(-1, 0, np.ones(2, np.uint32), np.zeros(2, np.uint64), 4)
+        native.read_wanted(-1, 0, np.ones(2, np.uint8), 1, np.zeros(2, np.uint64), 4)
     assert caught.value.errno == errno.EBADF
     with pytest.raises(ValueError, match="less room"):
-        native.read_wanted(-1, 0, np.ones(2, np.uint32), np.zeros(1, np.uint64), 4)
+        native.read_wanted(-1, 0, np.ones(2, np.uint8), 1, np.zeros(1, np.uint64), 4)
 
 
 def tables(room: int = 4) -> tuple[native.Interned, native.Interned]:
@@ -182,7 +182,11 @@ def arguments(n: int = 2, start: int = 0) -> list[Any]:
 
 def test_arrays_of_another_kind_are_refused() -> None:
     u8, u4 = np.zeros(2, np.uint64), np.zeros(2, np.uint32)
-    refuses_spoiled(native.read_wanted, [-1, 0, u4, u8, 4], written=[3])
+    u1 = np.zeros(2, np.uint8)
+    refuses_spoiled(native.read_wanted, [-1, 0, u1, 1, u8, 4], written=[4])
+    refuses_spoiled(native.ask, [u4, u1, u1.copy()], written=[2])
+    refuses_spoiled(native.ask_huge, [-1, 0, u4, u1], written=[3])
+    refuses_spoiled(native.ask_flags, [u4, u4.copy(), u8, u1], written=[3])
     refuses_spoiled(native.Interned().use, [np.zeros(4, np.uint32), np.zeros((2, 3), np.uint64)], written=[0, 1])
     refuses_spoiled(native.Tally(*tables()).count, arguments(), written=[10, 11])
     with pytest.raises(TypeError):
