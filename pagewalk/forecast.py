@@ -8,8 +8,9 @@ from typing import Any
 
 from pagewalk.frames import BLOCK
 from pagewalk.listing import Candidate
+from pagewalk.opening import OF_STATUS
 from pagewalk.plan import OF_FLAGS, Plan
-from pagewalk.reading import AHEAD, OF_STATUS
+from pagewalk.reading import AHEAD
 
 __all__ = ["Extent", "extent", "forecast", "memory_parts", "reads"]
 

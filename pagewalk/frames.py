@@ -272,7 +272,8 @@ def read_frames(
         if _is_asked(block := Span(base, min(base + BLOCK, span.stop), span.zone, span.unowned), touched)
     ]
     shards = [_Shard(files, owner, row_of, memcgs, needs) for _ in range(max(1, min(threads, len(blocks))))]
-    todo, done = iter(blocks), 0
+    asked = sum(block.stop - block.start for block in blocks)
+    todo, done = iter(blocks), len(owner) - asked
 
     def work(number: int) -> None:
         nonlocal done

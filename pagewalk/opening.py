@@ -14,7 +14,7 @@ from pagewalk.procfs import Process, ProcFS
 from pagewalk.smaps import SmapsVMA, parse_smaps, read_timed
 from pagewalk.vmas import UNKNOWN, Devices, MapsParser, VMAs
 
-__all__ = ["Opened", "Opener"]
+__all__ = ["OF_STATUS", "Opened", "Opener"]
 
 # An exec between opening two files of a process makes them speak of two address spaces: try again so often.
 TRIES = 3

@@ -48,7 +48,14 @@ def libc(pages: int) -> Vma:
 A = Space(
     (
         Vma(0x400, 4, name=b"[heap]", entries={0: Present(1), 1: Present(2), 3: Swapped(0, 5)}),
-        Vma(0x1000, 2, name=b"/anon_hugepage (deleted)", entries={0: Present(30), 1: Present(31)}),
+        Vma(
+            0x1000,
+            2,
+            device=(0, 17),
+            inode=9,
+            name=b"/anon_hugepage (deleted)",
+            entries={0: Present(30), 1: Present(31)},
+        ),
         libc(4),
     ),
     layout=1,
