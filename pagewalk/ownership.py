@@ -13,6 +13,7 @@ from pagewalk.abi import PFRAME_MASK, PM, SWAP_OFFSET_SHIFT, SWAP_TYPE_MASK
 
 __all__ = [
     "BLOCK",
+    "FIRST_SET",
     "ROOT_FILE",
     "ROOT_PLAIN",
     "ROOT_SHMEM",
@@ -23,7 +24,7 @@ __all__ = [
     "Strangers",
 ]
 
-ROOT_FILE, ROOT_SOLE = native.ROOT_FILE, native.ROOT_SOLE
+FIRST_SET, ROOT_FILE, ROOT_SOLE = native.FIRST_SET, native.ROOT_FILE, native.ROOT_SOLE
 ROOT_PLAIN, ROOT_SHMEM = native.ROOT_PLAIN, native.ROOT_SHMEM
 # Frames of which it is noted together whether any has an owner.
 BLOCK = 1 << native.BLOCK_SHIFT

@@ -173,7 +173,8 @@ class Reader:
         progress : callable, optional
             Called with address spaces done, their number, and ``"processes"``.
         """
-        turns = Turns()
+        threads = max(1, min(threads, len(candidates)))
+        turns = Turns(alone=threads == 1)
         results: list[SpaceRead | None] = [None] * len(candidates)
         numbers = iter(range(len(candidates)))
 
@@ -188,7 +189,7 @@ class Reader:
             except Broken:
                 return  # another thread has failed, and says why
 
-        run_in_threads(work, max(1, min(threads, len(candidates))), turns.give_up)
+        run_in_threads(work, threads, turns.give_up)
         return [result for result in results if result is not None]
 
     def _one(self, candidate: Candidate, number: int, turns: Turns, desk: _Desk) -> SpaceRead | None:

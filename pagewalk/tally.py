@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pagewalk._native import tally as native
 from pagewalk.abi import KPF
 from pagewalk.frames import FrameRows
-from pagewalk.ownership import ROOT_FILE, ROOT_SHMEM, OwnerSets, Ownership
+from pagewalk.ownership import FIRST_SET, ROOT_FILE, ROOT_SHMEM, OwnerSets, Ownership
 from pagewalk.shares import Shares, divide
 
 __all__ = [
@@ -233,11 +233,22 @@ class Labelled:
 
     def add_up(self, at: NDArray[np.uint32], columns: dict[str, Ints]) -> Sums:
         """Sum columns up by label; ``at`` gives each row's set."""
-        weights = np.stack(list(columns.values()), axis=1)
-        per_set = np.zeros((len(self.sets), len(columns)), np.int64)
+        once = np.zeros((self.labels, len(columns)), np.int64)
+        # There may be a hundred sets a process: no more is carried through them than there is.
+        live = [k for k, column in enumerate(columns.values()) if column.any()]
+        if not live:
+            return Sums(tuple(columns), once, once)
+        weights = np.stack([column for column in columns.values() if column.any()], axis=1)
+        per_set = np.zeros((len(self.sets), len(live)), np.int64)
         native.add_rows(np.ascontiguousarray(at), weights, per_set)
-        once, often = (np.zeros((self.labels, len(columns)), np.int64) for _ in range(2))
-        native.up_the_trie(self.sets.parent, self.sets.space, self.sets.times, per_set, once, often)
+        repeated = bool((self.sets.times > 1).any())
+        sums = [np.zeros((self.labels, len(live)), np.int64) for _ in range(2 if repeated else 1)]
+        native.up_the_trie(self.sets.parent, self.sets.space, self.sets.times, per_set, *sums)
+        once[:, live] = sums[0]
+        often = once
+        if repeated:
+            often = np.zeros_like(once)
+            often[:, live] = sums[1]
         return Sums(tuple(columns), once, often)
 
     def pairs(self, columns: dict[str, Ints]) -> Ints:
@@ -334,7 +345,12 @@ def tabulate(ownership: Ownership, rows: FrameRows, space_of: Ints) -> Tabulated
     space_of : ndarray of int64
         For each number of the ownership its address space, -1 to leave that one out (it went meanwhile).
     """
-    sets, new_of = regroup(ownership.sets(), space_of)
+    sets = ownership.sets()
+    if np.array_equal(space_of, np.arange(len(space_of))):  # none to leave out, as they were folded
+        new_of = np.arange(len(sets), dtype=np.uint32)
+        new_of[:FIRST_SET] = 0
+    else:
+        sets, new_of = regroup(sets, space_of)
     # An int in the kernel (struct page, _mapcount): what is more than that is no count, and must not overflow a share.
     mapcount = np.minimum(rows.mapcount, np.uint64(2**31 - 1)).astype(np.int64)
     root = ownership.roots()[rows.set]

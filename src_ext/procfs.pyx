@@ -5,7 +5,9 @@ import os
 
 from libc.stdint cimport uint8_t, uint64_t
 
-from pw cimport PW_STAT_LAYOUT, pw_parse_stat, pw_read_text, pw_read_words, pw_same_mm, pw_stat, ssize_t
+from pw cimport (
+    PW_STAT_LAYOUT, pw_close, pw_open_at, pw_parse_stat, pw_read_text, pw_read_words, pw_same_mm, pw_stat, ssize_t,
+)
 
 
 cdef extern from "Python.h":
@@ -65,6 +67,19 @@ def read_text(int fd, size_t at_first=16384):
     text = <object>whole
     Py_DECREF(whole)
     return text
+
+
+def read_file(int dir_fd, bytes name not None, size_t at_first=4096):
+    cdef const char *path = name
+    cdef int fd
+    with nogil:
+        fd = pw_open_at(dir_fd, path)
+    if fd < 0:
+        raise OSError(-fd, os.strerror(-fd), os.fsdecode(name))
+    try:
+        return read_text(fd, at_first)
+    finally:
+        pw_close(fd)
 
 
 def parse_stat(const uint8_t[::1] text not None):

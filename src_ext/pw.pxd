@@ -31,6 +31,8 @@ cdef extern from "pw_io.h" nogil:
     ssize_t pw_read_words(int fd, uint64_t first, uint64_t *out, size_t count)
     ssize_t pw_read_text(int fd, char *out, size_t size)
     int pw_same_mm(int pid_a, int pid_b)
+    int pw_open_at(int dir_fd, const char *path)
+    void pw_close(int fd)
     uint64_t pw_now()
     void pw_pause(uint64_t ns)
 

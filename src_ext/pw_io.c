@@ -1,6 +1,7 @@
 #include "pw_io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,6 +48,17 @@ ssize_t pw_read_text(int fd, char *out, size_t size)
         got += (size_t)n;
     }
     return (ssize_t)got;
+}
+
+int pw_open_at(int dir_fd, const char *path)
+{
+    int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+void pw_close(int fd)
+{
+    close(fd);
 }
 
 int pw_same_mm(int pid_a, int pid_b)

@@ -14,6 +14,11 @@ ssize_t pw_read_words(int fd, uint64_t first, uint64_t *out, size_t count);
 // Reads a text file of /proc from where it stands until it ends or the buffer is full. Returns bytes read, or -errno.
 ssize_t pw_read_text(int fd, char *out, size_t size);
 
+// Opens a file below a directory for reading. A descriptor, or -errno.
+int pw_open_at(int dir_fd, const char *path);
+
+void pw_close(int fd);
+
 // kcmp(2) KCMP_VM: 0 one mm, 1 or 2 an order, 3 differ without order, or -errno.
 int pw_same_mm(int pid_a, int pid_b);
 

@@ -23,18 +23,19 @@ def up_the_trie(
     const uint32_t[::1] times not None,
     int64_t[:, ::1] weights not None,
     int64_t[:, ::1] sums not None,
-    int64_t[:, ::1] pages not None,
+    int64_t[:, ::1] pages=None,
 ):
-    """Sum what each label's sets hold: into ``sums`` once a set, into ``pages`` as often as the label maps it.
+    """Sum what each label's sets hold: into ``sums`` once a set, into ``pages``, if given, as often as it maps it.
 
     ``weights`` holds each set's own and is overwritten with the sum over the sets below it. Parents come before
     their children; set 0 is nobody.
     """
     cdef Py_ssize_t node, k, n = weights.shape[1]
     cdef Py_ssize_t n_sets = parent.shape[0]
+    cdef bint often = pages is not None
     if label.shape[0] != n_sets or times.shape[0] != n_sets or weights.shape[0] != n_sets:
         raise ValueError("the columns of the owner sets differ in length")
-    if sums.shape[1] != n or pages.shape[1] != n or sums.shape[0] != pages.shape[0]:
+    if sums.shape[1] != n or (often and (pages.shape[1] != n or sums.shape[0] != pages.shape[0])):
         raise ValueError("the sums have other columns than the weights")
     for node in range(1, n_sets):
         if parent[node] >= <uint64_t>node or label[node] >= <uint64_t>sums.shape[0]:
@@ -43,8 +44,11 @@ def up_the_trie(
         for node in range(n_sets - 1, 0, -1):
             for k in range(n):
                 sums[label[node], k] += weights[node, k]
-                pages[label[node], k] += weights[node, k] * times[node]
-                if parent[node]:
+            if often:
+                for k in range(n):
+                    pages[label[node], k] += weights[node, k] * times[node]
+            if parent[node]:
+                for k in range(n):
                     weights[parent[node], k] += weights[node, k]
 
 

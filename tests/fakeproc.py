@@ -12,6 +12,7 @@ from pathlib import Path
 import fakesmaps
 from model import PAGE, PM_PRESENT, Fate, Machine, Process, Space, Vma
 from pagewalk import procfs
+from pagewalk._native import procfs as native
 
 PF_KTHREAD = 0x00200000  # include/linux/sched.h
 PF_RANDOMIZE = 0x00400000
@@ -166,7 +167,18 @@ def cgroup(process: Process, version: int) -> bytes:
 # Reading it
 
 
-class FakeProcFS(procfs.ProcFS):
+class ByOpening(procfs.ProcFS):
+    """One whose ``open_at`` may be another: what is read goes through it."""
+
+    def read_at(self, process: procfs.Process, name: str) -> bytes:
+        fd = self.open_at(process, name)
+        try:
+            return native.read_text(fd)
+        finally:
+            os.close(fd)
+
+
+class FakeProcFS(ByOpening):
     """A made /proc that refuses, and whose processes come and go, as the fates of the machine say.
 
     Parameters

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fakeproc import ByOpening
 from pagewalk import diagnosis
 from pagewalk.diagnosis import INITIAL, Finding, diagnose, mapcount_kind
 from pagewalk.procfs import Process, ProcFS
@@ -165,7 +166,7 @@ def test_a_kernel_without_memcg_still_reports(machine: Machine) -> None:
     assert not any(finding.lacks for finding in found.values())
 
 
-class Refusing(ProcFS):
+class Refusing(ByOpening):
     """Refuses what root alone may read."""
 
     def open_at(self, process: Process, name: str) -> int:

@@ -13,17 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fakeproc
+from fakeproc import ByOpening
 from model import Fate, Space, Vma
 from model import Process as Model
 from pagewalk.listing import Candidate, Listing, is_gone
-from pagewalk.procfs import Process, ProcessStat, ProcFS
+from pagewalk.procfs import Process, ProcessStat
 
 
 def failing(code: int) -> OSError:
     return OSError(code, os.strerror(code))
 
 
-class Made(ProcFS):
+class Made(ByOpening):
     """A /proc of which every process has a stat, and that fails where it is told to.
 
     ``space`` says who has which address space; ``fails`` what asking for one raises: by pid for kcmp, by

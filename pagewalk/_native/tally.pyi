@@ -8,7 +8,7 @@ def up_the_trie(
     times: NDArray[np.uint32],
     weights: NDArray[np.int64],
     sums: NDArray[np.int64],
-    pages: NDArray[np.int64],
+    pages: NDArray[np.int64] | None = None,
 ) -> None: ...
 def regroup(
     parent: NDArray[np.uint32],

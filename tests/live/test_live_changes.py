@@ -14,11 +14,12 @@ import pytest
 import pagewalk
 import truth
 from checks import Look, expect, expect_kernel, process, region
-from pagewalk.procfs import Process, ProcFS
+from fakeproc import ByOpening
+from pagewalk.procfs import Process
 from workloads import MADV_COLD, MADV_COLLAPSE, MADV_DONTNEED, MAP_SHARED, PAGE, Agent, Region, Stage, until
 
 
-class Interrupted(ProcFS):
+class Interrupted(ByOpening):
     """The real /proc, where something happens as a file of one process is about to be opened.
 
     Parameters
@@ -41,7 +42,7 @@ class Interrupted(ProcFS):
         return super().open_at(process, name)
 
 
-class Refused(ProcFS):
+class Refused(ByOpening):
     """The real /proc, where some processes may not be read."""
 
     def __init__(self, *agents: Agent, name: str = "pagemap") -> None:
