@@ -26,7 +26,8 @@ examples:
 
 Owners are looked for on the whole machine. Columns named KERNEL and VmFlags are
 the kernel's own words, from smaps: reading it holds up a large process, which
---no-smaps avoids; they are ? then, and where a VMA changed meanwhile.
+--no-smaps and --gentle avoid; they are ? then, and where a VMA changed
+meanwhile.
 WITH is the number of other owners, PARTNERS who they are.
 
 Besides the mappings it shows the large folios under them (huge pages of every

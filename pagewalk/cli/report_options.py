@@ -31,6 +31,8 @@ examples:
   sudo pagewalk --by program --tree 1234   a process and its descendants
   sudo pagewalk --by process --nodes       NUMA nodes of each process's pages
   sudo pagewalk --alone -p 1234            one large process and no other
+  sudo pagewalk --explain                  what is read and why, what it cost
+  sudo pagewalk --by process --gentle      hold up no process for long (slower)
   sudo pagewalk --by process -b | awk '{ sum += $3 } END { print sum }'
                                            the sum of PSS, in bytes
   sudo pagewalk -f json | jq '.program[0]'
