@@ -15,7 +15,10 @@ from pagewalk.ownership import OwnerSets
 from pagewalk.procfs import ProcessStat, ProcFS
 from pagewalk.reading import SpaceRead
 
-__all__ = ["forget_ended", "forget_vanished"]
+__all__ = ["REPLACED", "forget_ended", "forget_vanished"]
+
+# Why nothing of a process is known that had an address space when its turn came, and has another by now.
+REPLACED = "the process called exec while others were read"
 
 
 def forget_vanished(procfs: ProcFS, listing: Listing, read: Sequence[SpaceRead], alone: bool) -> list[Gap]:
@@ -92,7 +95,7 @@ def forget_ended(
         ended = [pid for pid, stat in now.items() if stat is None]
         moved = [pid for pid, stat in now.items() if stat is not None and stat.layout != candidate.stat.layout]
         listing.vanished.update(ended)
-        gaps += [Gap(pid, "memory", "the process called exec while others were read") for pid in moved]
+        gaps += [Gap(pid, "memory", REPLACED) for pid in moved]
         left = [pid for pid in candidate.pids if pid not in ended and pid not in moved]
         if left:
             candidate.pids = left

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from pagewalk.departed import REPLACED
 from pagewalk.errors import PagewalkError, PermissionRequired, Unsupported
 from pagewalk.groups import group_by
 from pagewalk.procfs import ProcFS
@@ -303,7 +304,10 @@ class Sampler:
             self._least_cost = min(self._least_cost, self._cost)
             self.account.allow_for(self._cost)
         if not len(snapshot.facts.spaces):
-            self._fail(next((f"process {gap.pid}: {gap.reason}" for gap in snapshot.facts.gaps if gap.pid), ""))
+            gap = next((gap for gap in snapshot.facts.gaps if gap.pid), None)
+            # All that there was has called exec in mid-walk: the next one finds what it has become.
+            if gap is None or gap.reason != REPLACED:
+                self._fail("" if gap is None else f"process {gap.pid}: {gap.reason}")
             return
         if snapshot.facts.vanished and self.has_ended is not None and self.has_ended():
             return

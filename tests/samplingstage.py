@@ -28,7 +28,7 @@ class Stage:
     busy: int = 0
     cost: float = 0.01
     vanished: int = 0
-    refused: bool = False
+    refused: str = ""
     error: Exception | None = None
     marked: int = 0
     walks: list[float] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Stage:
         figures = {"rss": [self.distinct], "uss": [self.distinct // 2], "pss": [self.distinct]}
         facts = SimpleNamespace(
             spaces=[None] * (0 if self.refused else self.processes),
-            gaps=[Gap(None, "all", "of all"), Gap(7, "memory", "pagemap: denied")] if self.refused else [],
+            gaps=[Gap(None, "all", "of all"), Gap(7, "memory", self.refused)] if self.refused else [],
             vanished=self.vanished,
             processes=self.processes,
             group_figures=lambda grouping: figures,

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from pagewalk import sampling
+from pagewalk import departed, sampling
 from pagewalk.errors import PagewalkError, PermissionRequired
 from pagewalk.procfs import ProcFS
 from pagewalk.sampling import AHEAD, BUSY, FASTEST, QUIET, Account, Sampler
@@ -311,11 +311,22 @@ def test_a_walk_that_fails_is_tried_again_ever_less_often(stage: Stage) -> None:
 
 
 def test_processes_that_may_not_be_read_are_not_tried_all_the_time(stage: Stage) -> None:
-    stage.refused = True
+    stage.refused = "pagemap: denied"
     sampler = stage.sampler()
     stage.run(sampler, 60)
     assert (sampler.samples, sampler.trouble) == (0, "process 7: pagemap: denied")
     assert len(stage.walks) <= 15
+
+
+def test_all_that_there_is_calls_exec_in_mid_walk(stage: Stage) -> None:
+    """As a shell does at the start of a command, where the machine is busy: no trouble, and walked at the next step."""
+    stage.refused = departed.REPLACED
+    sampler = stage.sampler()
+    sampler.step()
+    stage.refused = ""
+    stage.now += 0.01
+    sampler.step()
+    assert (sampler.samples, sampler.trouble) == (1, "")
 
 
 def test_after_hours_of_failing_it_still_tries(stage: Stage) -> None:
