@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,25 +31,26 @@ from workloads import (
 
 NAMES = tuple(column.name for column in COLUMNS if column.name not in OF_FLAGS)
 TRIES = 5
+# Bytes of pss that processes which come and go elsewhere make, since they own the vdso too. An owner of one page that
+# is missed, where no more than four have it, makes 341.
+OF_THE_VDSO = 170
+
+
+def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    found = {name: (ours[name], theirs[name]) for name in NAMES if ours[name] != theirs[name]}
+    if "pss" in found and abs(ours["pss"] - theirs["pss"]) <= OF_THE_VDSO:
+        del found["pss"]
+    return found
 
 
 def expect_same(agents: Sequence[Agent], **options: Any) -> tuple[dict[str, int], pagewalk.Snapshot]:
-    """Both walks say the same of these; returns the sums of what the sparing one says, and it.
-
-    Processes that come and go elsewhere change how many own the vdso, and so the pss of all: then both are taken anew.
-    """
+    """Both walks say the same of these; returns the sums of what the sparing one says, and it."""
     for _ in range(TRIES):
         full, lean = pagewalk.walk(**options), pagewalk.walk(columns=NAMES, **options)
         ours, theirs = ([process(snapshot, agent) for agent in agents] for snapshot in (lean, full))
-        same = [{name: row[name] for name in NAMES} for row in ours] == [
-            {name: row[name] for name in NAMES} for row in theirs
-        ]
-        if same:
+        differ = [differing(row, other) for row, other in zip(ours, theirs, strict=True)]
+        if not any(differ):
             break
-    differ = [
-        {name: (row[name], other[name]) for name in NAMES if row[name] != other[name]}
-        for row, other in zip(ours, theirs, strict=True)
-    ]
     assert not any(differ), f"sparing and full differ: {differ}"
     assert all(row[name] is None for row in ours for name in OF_FLAGS)
     return {name: sum(row[name] for row in ours) for name in ("rss", "pss", "uss", "private", "hugetlb")}, lean
