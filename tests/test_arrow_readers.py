@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pagewalk.table import UNITS, Column, Table, objects
-from test_arrow_native import resident
+from test_arrow_native import least_growth
 
 MILLION = 1_000_000
 
@@ -216,16 +216,13 @@ LEAKY = {
 @pytest.mark.parametrize("name", LEAKY)
 def test_no_leak(name: str) -> None:
     reader, table, rounds = LEAKY[name]
-    for _ in range(rounds // 5):
-        reader(table)
-    grown = []
-    for _ in range(3):
-        gc.collect()
-        before = resident()
+
+    def turn() -> None:
         for _ in range(rounds):
             reader(table)
-        gc.collect()
-        grown.append(resident() - before)
+
+    for _ in range(rounds // 5):
+        reader(table)
     # If each round left behind what it was handed, every turn would take twice as much at the least; a reader's own
     # allocator may grow once.
-    assert min(grown) < 4 << 20
+    assert least_growth(turn, 4 << 20) < 4 << 20
