@@ -1,4 +1,4 @@
-"""A pytest plugin for the run under sanitizers: skips what cannot run there, with the reason; fewer examples.
+"""A pytest plugin for the run under sanitizers: skips what cannot run there, with the reason.
 
 Tests of modules that have no native code of their own are left out: they run above, on the same native modules, and
 would take most of the time here.
@@ -7,15 +7,11 @@ would take most of the time here.
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-# Chosen with HYPOTHESIS_PROFILE, like the profiles of tests/conftest.py.
-settings.register_profile("sanitized", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 # How the files of tests begin that reach native code only through what others test.
 ABOVE = (
-    *("test_architecture", "test_benchmarks", "test_cli", "test_compared", "test_difference", "test_labels"),
-    *("test_notebook", "test_packaging", "test_readme", "test_render", "test_storage"),
+    *("test_architecture", "test_benchmarks", "test_cli", "test_compared", "test_difference", "test_interrupted"),
+    *("test_labels", "test_notebook", "test_packaging", "test_readme", "test_render", "test_storage"),
     *("test_live_diff", "test_live_freed", "test_live_run", "test_live_snapshot"),
 )
 
