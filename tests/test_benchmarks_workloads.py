@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from benchmarks.workloads import Workload
 
 pytestmark = unsanitized
-HUGE = 2 * MIB
 # Sizes that are quick to set up: prefork of 2.6 MiB, heaps of 15 and 18 MiB, 3 VMAs ...
 SCALE = 0.0025
 POPULATED = np.uint64(1 << 63 | 1 << 62)
@@ -58,7 +57,7 @@ def read_by(name: str, programs: Programs, workload: Workload) -> Reading:
     return reader.read(workload.pids, workload)
 
 
-@pytest.mark.parametrize("name", ["W1", "W2a", "W2b", "W4", "W5", pytest.param("W6", marks=pytest.mark.live), "W7"])
+@pytest.mark.parametrize("name", ["W1", "W2a", "W2b", "W4", "W5", "W7"])
 def test_it_is_what_it_says(programs: Programs, name: str) -> None:
     from benchmarks import bench_walk
     from benchmarks.held import Unavailable
@@ -205,24 +204,3 @@ def test_a_shape_that_fails_says_why(programs: Programs) -> None:
     workload = programs.path("workload", static=True)
     with pytest.raises(Unavailable, match="could not be set up: sparse: mmap: Cannot allocate memory"):
         held(workload, "sparse", 1 << 62, 1 << 30, PAGE).__enter__()
-
-
-@pytest.mark.live  # as W6 above: other tests turn these switches too
-def test_switches_are_put_back(programs: Programs) -> None:
-    from benchmarks.held import Unavailable
-    from benchmarks.workloads import mixed
-
-    def switches() -> list[str]:
-        paths = [*Path("/sys/kernel/mm/ksm").glob("[prs]*s*"), *Path("/sys/kernel/mm/hugepages").glob("*/nr_hugepages")]
-        steady = [path for path in paths if path.name in ("run", "sleep_millisecs", "pages_to_scan", "nr_hugepages")]
-        run = Path("/sys/kernel/mm/ksm/run")
-        return [path.read_text() for path in (*steady, run)] + [Path("/proc/swaps").read_text()]
-
-    before = switches()
-    try:
-        with mixed(programs, HUGE, children=1) as workload:
-            assert switches() != before
-            assert len(workload.known) == 4
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    assert switches() == before
