@@ -21,6 +21,8 @@ __all__ = ["main", "measure"]
 
 # A line through fewer says nothing of straightness.
 LEAST_SIZES = 3
+# All that a walk can be asked for: the uses of all of RAM, the mappings of all processes, and what is freed with them.
+AUDIT = {"frames": "all", "mappings": True, "freed": True}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,6 +59,8 @@ def measure(
         Fewer than three sizes fit, a walk failed, or it did not find what is known to be there.
     """
     run = growth_record.begun("growth", rounds, scale)
+    progress("a full audit of the machine")
+    run["audit"] = read_machine(None, 0, **AUDIT)
     with Programs() as programs:
         run["series"] = [
             _grown(growth, programs, scale, rounds, progress) for growth in GROWTHS if growth.name in names

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.growth_line import fitted, unit_costs
-from benchmarks.growth_record import least
+from benchmarks.growth_record import least, peak_beyond
 from benchmarks.growth_text import aligned, head, paragraphs, percent
 
 __all__ = ["BAR", "text"]
 
 # So far from straight growth may be.
 BAR = 0.15
+MIB = 1 << 20
 # So many times as much may a walk without the workload take at one time as at another.
 QUIET = 3
 LEGEND = """\
@@ -33,6 +34,7 @@ def text(run: dict[str, Any]) -> str:
     blocks = [head(run)]
     for series in run["series"]:
         blocks += [_sizes(series), _verdicts(series)]
+    blocks.append(_audit(run["audit"]))
     return "\n\n".join([*blocks, paragraphs(" ".join(LEGEND.split()))]) + "\n"
 
 
@@ -68,6 +70,17 @@ def _verdicts(series: dict[str, Any]) -> str:
     if max(bases) > QUIET * min(bases):
         told.append(f"The machine was not quiet: without, a walk took {min(bases):.3f} to {max(bases):.3f} s.")
     return paragraphs(*told)
+
+
+def _audit(walked: dict[str, Any]) -> str:
+    """Say what memory all that can be asked for takes."""
+    parts = ", ".join(f"{name} {size / MIB:.0f}" for name, size in walked["forecast"].items() if size >= MIB)
+    took, before = peak_beyond(walked) / MIB, walked["first"]["before"] / MIB
+    return paragraphs(
+        f"memory: a full audit of this machine (all of RAM, every mapping, what is freed), without what grows, took "
+        f"{took:.0f} MiB at most, beside {before:.0f} MiB that Python and numpy had before; "
+        f"foretold {sum(walked['forecast'].values()) / MIB:.0f} ({parts})."
+    )
 
 
 def costs_of(series: dict[str, Any], kind: str) -> tuple[list[float], float]:

@@ -56,7 +56,12 @@ def grown(costs: dict[float, float], base: float = 0.0) -> dict[str, Any]:
 def run_of(*series: dict[str, Any]) -> dict[str, Any]:
     from benchmarks import growth_record
 
-    return {**growth_record.begun("growth", 2, 1.0), "series": list(series)}
+    return {**growth_record.begun("growth", 2, 1.0), "audit": audit(), "series": list(series)}
+
+
+def audit() -> dict[str, Any]:
+    first = {"cpu": 1.0, "wall": 1.0, "phases": {}, "peak": 150 * MIB, "before": 40 * MIB}
+    return {"first": first, "readings": [], "forecast": {"owner ids": 90 * MIB, "buffers": 1}, "found": {}}
 
 
 # The line
@@ -109,6 +114,7 @@ def test_the_table_fits_and_judges() -> None:
     joined = " ".join(text.split())
     assert "columns: line 1 s, apart 0%, straight; proportion 0%. One more GiB, by phase: processes 500 ms" in joined
     assert "the machine was not quiet" not in joined.lower()
+    assert "took 110 MiB at most, beside 40 MiB that Python and numpy had before; foretold 90 (owner ids 90)." in joined
     assert "NOT STRAIGHT (beyond 15%)" in " ".join(growth_table.text(run_of(grown({1: 1, 2: 4, 4: 16, 8: 64}))).split())
 
 
@@ -177,11 +183,12 @@ def test_each_size_is_measured_with_and_without(
 
     monkeypatch.setattr(module, "GROWTHS", (growth(start),))
     (series,) = module.measure(["heap"], 0.5, 1)["series"]
-    # Without in two ways, with in two ways, and so on.
-    assert started == [(MIB // 2, 2), (MIB, 6), (3 * MIB // 2, 10)]
+    # The audit, without in two ways, with in two ways, and so on.
+    assert started == [(MIB // 2, 3), (MIB, 7), (3 * MIB // 2, 11)]
     assert [point["size"] for point in series["points"]] == [0.5, 1.0, 1.5]
-    assert [point["walks"]["columns"]["readings"][1]["cpu"] for point in series["points"]] == [4.0, 8.0, 12.0]
-    assert all(options["threads"] == 1 for options in unmeasured)
+    assert [point["walks"]["columns"]["readings"][1]["cpu"] for point in series["points"]] == [5.0, 9.0, 13.0]
+    assert unmeasured[0] == {"frames": "all", "mappings": True, "freed": True}
+    assert all(options["threads"] == 1 for options in unmeasured[1:])
 
 
 def test_sizes_that_do_not_fit_are_left_out(monkeypatch: pytest.MonkeyPatch, unmeasured: object) -> None:
