@@ -14,7 +14,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
@@ -34,7 +34,8 @@ FRACTION = 0.5
 AHEAD = 0.1
 
 BASE = "smaps_rollup"
-READERS = ("none", BASE, "smaps", "one scan", "pagewalk", "pagewalk --gentle")
+GENTLE = ("pagewalk --gentle", "pagemap --gentle")
+READERS = ("none", BASE, "smaps", "one scan", "pagewalk", "pagemap", *GENTLE)
 FIGURES = ("p50", "p99", "p999", "max")
 BAR = 0.01
 
@@ -43,7 +44,7 @@ p50 to max: microseconds of the victim's mmap + munmap of one page, quantiles of
 the medians of the rounds. The victim has one CPU, the reader another, both before all else that runs there. pairs/s:
 how many it gets done. /rollup: p99 against that of {BASE}, the median of the ratios within a round. pass ms: how long
 the reader takes for the heap once. one scan: one PAGEMAP_SCAN of all. pagewalk: walk(pids=[PID], columns=(pid, pss,
-uss))."""
+uss)). pagemap: its reads of the heap alone, without a pause for anything else."""
 
 
 class Peer:
@@ -163,10 +164,10 @@ def command_of(name: str, program: str, victim: Peer, size: int, cpu: int) -> li
             return None
         case "one scan":
             return [program, "scan", pid, victim.first[1], str(size), str(cpu)]
-        case "pagewalk" | "pagewalk --gentle":
-            return [sys.executable, "-m", "benchmarks.victim", "--read", pid, str(cpu), *name.split()[1:]]
-        case _:
+        case "smaps" | "smaps_rollup":
             return [program, name, pid, str(cpu)]
+    words = [sys.executable, "-m", "benchmarks.victim", "--read", pid, str(cpu), *name.split()[1:]]
+    return words if name.startswith("pagewalk") else [*words, victim.first[1], str(size)]
 
 
 def beside(victim: Peer, command: list[str] | None, seconds: float) -> dict[str, Any]:
@@ -189,26 +190,54 @@ def suffered(victim: Peer, seconds: float) -> dict[str, Any]:
     return {**said, "seconds": time.monotonic() - began}
 
 
-def read(pid: int, cpu: int, gentle: bool) -> None:
-    """Be a reader as those in C are: walk the process until there is a line, which is not taken; say how often."""
-    import select
-
+def walks(pid: int, gentle: bool) -> Callable[[], None]:
+    """Return what walks a process once."""
     import pagewalk
+
+    def once() -> None:
+        pagewalk.walk(pids=[pid], columns=("pid", "pss", "uss"), threads=1, gentle=gentle)
+
+    return once
+
+
+def reads(pid: int, start: int, size: int, gentle: bool) -> Callable[[], None]:
+    """Return what reads the pagemap of a process once, as a walk does."""
+    import numpy as np
+
+    from pagewalk._native.pagemap import Reader
+    from pagewalk.pagemap import CHUNK
+    from pagewalk.plan import GENTLE_CHUNK, Plan
+
+    page, plan = os.sysconf("SC_PAGESIZE"), Plan(gentle=gentle)
+    fd = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY)
+    starts, stops = (np.array([at // page], np.uint64) for at in (start, start + size))
+    room = GENTLE_CHUNK if gentle else CHUNK
+    entries, seg_page, seg_len = np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint32)
+    scan, pause = plan.scan_pages, plan.pause_ns
+
+    def once() -> None:
+        reader = Reader(fd, starts, stops, entries, seg_page, seg_len, page, scan_pages=scan, pause_ns=pause)
+        while reader.next():
+            pass
+
+    return once
+
+
+def read(once: Callable[[], None], cpu: int) -> None:
+    """Be a reader as those in C are: read until there is a line, which is not taken; say how often."""
+    import select
 
     os.sched_setaffinity(0, {cpu})
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, -20)
 
-    def walk() -> None:
-        pagewalk.walk(pids=[pid], columns=("pid", "pss", "uss"), threads=1, gentle=gentle)
-
-    walk()
+    once()
     print("ready", flush=True)
     # Not through sys.stdin, whose buffer poll does not know of.
     while os.read(0, 64):
         passes, began, cpu_began = 0, time.perf_counter_ns(), time.process_time_ns()
         while not select.select([0], [], [], 0)[0]:
-            walk()
+            once()
             passes += 1
         wall, used = time.perf_counter_ns() - began, time.process_time_ns() - cpu_began
         if not os.read(0, 64):
@@ -275,7 +304,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """Measure, and print the table; returns the exit code."""
     if arguments[:1] == ["--read"]:
-        read(int(arguments[1]), int(arguments[2]), "--gentle" in arguments)
+        gentle = "--gentle" in arguments
+        pid, cpu, *heap = (int(word) for word in arguments[1:] if word != "--gentle")
+        read(reads(pid, heap[0], heap[1], gentle) if heap else walks(pid, gentle), cpu)
         return 0
     wishes = parser().parse_args(arguments)
     if wishes.size <= 0 or wishes.seconds <= 0 or wishes.rounds < 1:
@@ -297,7 +328,7 @@ def main(arguments: list[str]) -> int:
     lines = [f"Linux {host['kernel']}, {host['cpu']}, load {host['load']:.1f};"]
     lines += [f"a heap of {wishes.size:g} GiB of 4K pages; {wishes.rounds} rounds of {wishes.seconds:g} s a reader"]
     print(textwrap.fill(" ".join(lines), WIDTH), table(found), sep="\n\n")
-    print(textwrap.fill(" ".join(LEGEND.split()), WIDTH), *verdict(found), sep="\n\n")
+    print(textwrap.fill(" ".join(LEGEND.split()), WIDTH), "\n".join(verdict(found)), sep="\n\n")
     if wishes.json is not None:
         run = {"benchmark": "victim", "host": host, "size": size, "seconds": wishes.seconds, "readers": found}
         wishes.json.write_text(json.dumps(run, indent=1) + "\n")
@@ -306,12 +337,13 @@ def main(arguments: list[str]) -> int:
 
 def verdict(found: dict[str, list[dict[str, Any]]]) -> list[str]:
     """Return whether the bar is held, if both of its sides were measured."""
-    gentle = READERS[-1]
-    if gentle not in found or BASE not in found:
-        return []
-    share = share_of(found[gentle], found[BASE])
-    held = "held" if share < BAR else "NOT held"
-    return [f"{gentle}: p99 is {100 * share:.2f} % of what {BASE} does to it; below {100 * BAR:.0f} %: {held}"]
+    lines = []
+    for name in GENTLE if BASE in found else ():
+        if name in found:
+            share = share_of(found[name], found[BASE])
+            held = "held" if share < BAR else "NOT held"
+            lines.append(f"{name}: p99 is {100 * share:.2f} % of that of {BASE}; below {100 * BAR:.0f} %: {held}")
+    return lines
 
 
 if __name__ == "__main__":

@@ -14,9 +14,14 @@ from pagewalk.reading import AHEAD
 
 __all__ = ["Extent", "extent", "forecast", "memory_parts", "reads"]
 
-# Bytes, measured: of an owner set with what is counted of it, and of a process with its names and numbers.
+# Bytes, measured: of an owner set with what is counted of it; of a process with its names and numbers; of one whose
+# smaps is kept; of a page that is kept, a run of its own at worst, twice while runs are put together.
 A_SET = 64
-A_PROCESS = 8192
+A_PROCESS = 6144
+A_SMAPS = 384 << 10
+A_PAGE = 72
+# Of a frame while the rows of all frames are compared with those beside them, to find where they change.
+A_COMPARED = 6
 # Owner sets that a process makes when it is folded: 85 in a thousand alike, more where few have much.
 SETS = 200
 # Entries of an owner table in a page of it.
@@ -36,7 +41,9 @@ class Extent:
     pages : int
         Pages that they have in memory, as the kernel's counters say.
     kept : int
-        Those of them whose pages are kept one by one.
+        Those of them that are kept one by one.
+    kept_spaces : int
+        Address spaces whose pages are.
     """
 
     frames: int
@@ -44,6 +51,7 @@ class Extent:
     spaces: int
     pages: int
     kept: int = 0
+    kept_spaces: int = 0
 
 
 def extent(plan: Plan, candidates: Sequence[Candidate], frames: int) -> Extent:
@@ -70,6 +78,7 @@ def extent(plan: Plan, candidates: Sequence[Candidate], frames: int) -> Extent:
         spaces=len(candidates),
         pages=sum(candidate.stat.rss_pages for candidate in candidates),
         kept=sum(kept),
+        kept_spaces=len(kept),
     )
 
 
@@ -142,25 +151,23 @@ def _of_mappings(plan: Plan, who: str) -> Iterator[dict[str, Any]]:
 
 def _of_frames(plan: Plan) -> Iterator[dict[str, Any]]:
     """Yield what is read of frames; of which ones follows from what is asked."""
-    spared = "frames shared, of files, or maybe huge"
-    of = "all of RAM" if plan.everything else spared if plan.spares else "every owned frame"
-    flags = [name for name in OF_FLAGS if plan.asks(name)]
-    because = (
-        "uses, cgroups, charges"
-        if plan.everything
-        else "pagemap tells the rest: anonymous, mapped once"
-        if plan.spares
-        else _why_all(plan, flags)
-    )
-    yield _read("kpagecount", of, f"hidden owners; {because}" if plan.spares else "hidden owners")
-    yield _read("kpageflags", of, "kind" if plan.spares else because)
+    of = "all of RAM" if plan.everything else "every owned frame"
+    if plan.spares:
+        yield _read("mountinfo", "the machine", "of which files it is known what their pages are")
+        yield _read("kpagecount", "frames shared, of files, or maybe huge", "hidden owners: the rest is mapped once")
+        yield _read("kpageflags", "files on disk, and where counts differ", "what pagemap and maps do not tell: kind")
+    else:
+        yield _read("mountinfo", None, "of which files it is known what their pages are")
+        yield _read("kpagecount", of, "hidden owners")
+        yield _read("kpageflags", of, "uses, cgroups, charges" if plan.everything else _why_all(plan))
     yield _read("kpagecgroup", of if plan.memcgs else None, "cgroups, charges, single frames")
     yield _read("iomem, zoneinfo", "the machine" if plan.everything or plan.places else None, "nodes, all of RAM")
     yield _read("the kernel's sums", "the machine" if plan.everything else None, "meminfo, memory.stat: the balance")
 
 
-def _why_all(plan: Plan, flags: list[str]) -> str:
-    if flags:
+def _why_all(plan: Plan) -> str:
+    """Return what the flags of every owned frame are read for."""
+    if flags := [name for name in OF_FLAGS if plan.asks(name)]:
         return ", ".join(flags)
     if plan.keeps_rows:
         return "mappings, freed, single frames"
@@ -201,7 +208,8 @@ def memory_parts(plan: Plan, extent: Extent, threads: int) -> dict[str, int]:
         "read ahead": threads * AHEAD * plan.chunk * 8 if threads > 1 else 0,
         "processes": extent.processes * A_PROCESS,
         "rows of frames": (4 * extent.frames if plan.everything else ids) if plan.keeps_rows else 0,
-        # A page a run at worst: page, word and length, twice while they are put together.
-        "pages kept": extent.kept * 40,
+        "runs of frames": extent.frames * A_COMPARED if plan.mappings or plan.pfns is not None else 0,
+        "pages kept": extent.kept * A_PAGE,
+        "smaps": extent.kept_spaces * A_SMAPS if plan.vm_flags else 0,
     }
     return {name: size for name, size in parts.items() if size}

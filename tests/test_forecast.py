@@ -37,11 +37,11 @@ def test_every_file_is_named_read_or_not() -> None:
     ("plan", "files"),
     [
         ({}, {"status", "cmdline", "cgroup", "kpagecount", "kpageflags"}),
-        ({"columns": LEAN}, {"kpagecount", "kpageflags"}),
-        ({"columns": LEAN | {"uid"}}, {"status", "kpagecount", "kpageflags"}),
+        ({"columns": LEAN}, {"mountinfo", "kpagecount", "kpageflags"}),
+        ({"columns": LEAN | {"uid"}}, {"mountinfo", "status", "kpagecount", "kpageflags"}),
         ({"columns": LEAN, "held": True}, {"fd", "kpagecount", "kpageflags"}),
         ({"columns": LEAN, "mappings": [7], "vm_flags": True}, {"smaps", "kpagecount", "kpageflags"}),
-        ({"columns": LEAN, "vm_flags": True}, {"kpagecount", "kpageflags"}),
+        ({"columns": LEAN, "vm_flags": True}, {"mountinfo", "kpagecount", "kpageflags"}),
         ({"columns": LEAN, "pfns": np.ones(1, np.uint64)}, {"kpagecount", "kpageflags", "kpagecgroup"}),
         ({"columns": LEAN, "places": True}, {"kpagecount", "kpageflags", "iomem, zoneinfo"}),
     ],
@@ -56,6 +56,7 @@ def test_of_which_frames_words_are_read() -> None:
         ("books", {"everything": True}),
     )}  # fmt: skip
     assert of["lean"] == "frames shared, of files, or maybe huge"
+    assert read_by(columns=LEAN)["kpageflags"] == "files on disk, and where counts differ"
     assert of["full"] == of["checked"] == "every owned frame"
     assert of["books"] == "all of RAM"
     assert why("kpageflags", columns=LEAN, verify=True) == "--verify all"
@@ -71,11 +72,13 @@ def test_only_some_processes() -> None:
 def test_memory_grows_with_what_is_kept() -> None:
     lean = sum(memory_parts(Plan(), SMALL, 1).values())
     rows = memory_parts(Plan(held=True), SMALL, 1)
-    pages = memory_parts(Plan(mappings=True), Extent(6_553_600, 50, 48, 400_000, 400_000), 1)
+    kept = Extent(6_553_600, 50, 48, 400_000, 400_000, 48)
+    pages = memory_parts(Plan(mappings=True), kept, 1)
     threads = memory_parts(Plan(), SMALL, 2)
     assert lean < 64 << 20
     assert sum(rows.values()) == lean + rows["rows of frames"]
-    assert pages["pages kept"] == 400_000 * 40
+    assert pages["pages kept"] == 400_000 * 72
+    assert set(memory_parts(Plan(mappings=True, vm_flags=True), kept, 1)) - set(pages) == {"smaps"}
     assert threads["read ahead"] > threads["buffers"]
     assert 0 not in rows.values()
 
@@ -96,9 +99,9 @@ def candidate(pid: int, pages: int, *twins: int) -> Candidate:
 
 def test_how_much_there_is() -> None:
     candidates = [candidate(7, 100, 8), candidate(9, 50)]
-    assert extent(Plan(), candidates, 4096) == Extent(4096, 3, 2, 150, 0)
-    assert extent(Plan(mappings=True), candidates, 4096).kept == 150
-    assert extent(Plan(mappings=[8]), candidates, 4096).kept == 100
+    assert extent(Plan(), candidates, 4096) == Extent(4096, 3, 2, 150, 0, 0)
+    assert extent(Plan(mappings=True), candidates, 4096) == Extent(4096, 3, 2, 150, 150, 2)
+    assert extent(Plan(mappings=[8]), candidates, 4096) == Extent(4096, 3, 2, 150, 100, 1)
 
 
 def test_it_is_plain_data() -> None:

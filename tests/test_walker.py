@@ -104,6 +104,16 @@ def test_a_machine_that_says_nothing_of_itself(tmp_path: Path) -> None:
     assert said == {"hostname": "", "kernel": "", "boot_id": "", "page_size": PAGE, "ram": None}
 
 
+def test_a_gentle_walk_says_the_same() -> None:
+    with host() as procfs:
+        plain, gentle = walk(procfs), walk(procfs, gentle=True, chunk=3)
+    assert {name: column.tolist() for name, column in gentle.process_figures.items()} == {
+        name: column.tolist() for name, column in plain.process_figures.items()
+    }
+    assert gentle.coverage() == plain.coverage()
+    assert gentle.host["gentle"]
+
+
 def test_progress_is_told_of_both_phases() -> None:
     seen: list[tuple[int, int, str]] = []
     with host() as procfs:
@@ -380,3 +390,5 @@ def test_threads_are_as_many_as_pay() -> None:
     assert walker._threads(Plan(), 100, 100) == min(4, cores)
     assert walker._threads(Plan(threads=3), 0, 100) == 3
     assert walker._threads(Plan(threads=1), 10**9, 100) == 1
+    assert walker._threads(Plan(gentle=True), 10**9, 100) == 1
+    assert walker._threads(Plan(gentle=True, threads=2), 0, 100) == 2
