@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,3 +125,36 @@ def test_verified_frames_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert out == checked
     assert "verified" not in err
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("words", [["freed", "-p", "10"], ["--by", "program", "-p", "10"], ["--by", "mapping"]])
+def test_every_verb_that_walks_explains_itself(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--explain", "-f", "json"]) == Exit.OK
+    out, err = capsys.readouterr()
+    assert json.loads(out)["explain"]["phases"][-1]["phase"] == "view"
+    assert ["writing" in line for line in err.splitlines()].count(True) == 1
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_snapshot_is_explained_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(tmp_path / "host.pwz")
+    assert main(["snapshot", "-o", file, "--explain"]) == Exit.OK
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "\n  writing " in err
+    assert err.index("saved ") < err.index("pagewalk: what it has cost\n")
+    # What was asked of one walk is no part of what is saved: but what it cost is.
+    assert main(["report", file, "--by", "process", "-f", "json"]) == Exit.OK
+    said = json.loads(capsys.readouterr().out)
+    assert "explain" not in said
+    assert [row["phase"] for row in said["host"]["phases"]][:2] == ["opening", "accounts"]
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_walk_is_gentle_or_verified_with_the_same_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    answers = []
+    for words in ([], ["--gentle"], ["--verify", "all"], ["--gentle", "--verify", "all", "--threads", "2"]):
+        assert main(["--by", "process", "-b", "-q", *words]) == Exit.OK
+        answers.append(capsys.readouterr().out)
+    assert len(set(answers)) == 1
