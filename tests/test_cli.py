@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
-from collections.abc import Sequence
+import termios
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
+import fakesnapshot
 import pagewalk.cli
 from fakesnapshot import NAMES
 from pagewalk.cli import VERBS, main
@@ -40,18 +46,15 @@ def fake(rows: int, *words: str) -> list[str]:
     return [sys.executable, FAKE, str(rows), *words]
 
 
-def on_terminal(words: Sequence[str], columns: int, lines: int, **environment: str) -> tuple[int, list[str]]:
-    """Run on a terminal of this size; return the exit code and what was shown."""
+def terminal(columns: int, lines: int) -> tuple[int, int]:
+    """A terminal of this size: the end that shows, and the end of the command."""
     main_end, command_end = pty.openpty()
-    import fcntl
-    import struct
-    import termios
-
     fcntl.ioctl(command_end, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    process = subprocess.Popen(
-        words, stdin=command_end, stdout=command_end, stderr=command_end, env={**ENVIRONMENT, **environment}
-    )
-    os.close(command_end)
+    return main_end, command_end
+
+
+def shown_on(main_end: int) -> list[str]:
+    """The lines that a terminal shows by the time that the command has left it."""
     shown = b""
     try:
         while chunk := os.read(main_end, 65536):
@@ -60,7 +63,42 @@ def on_terminal(words: Sequence[str], columns: int, lines: int, **environment: s
         pass  # EIO: the last end of the terminal was closed
     finally:
         os.close(main_end)
-    return process.wait(), shown.decode().replace("\r\n", "\n").splitlines()
+    return shown.decode().replace("\r\n", "\n").splitlines()
+
+
+def on_terminal(words: Sequence[str], columns: int, lines: int, **environment: str) -> tuple[int, list[str]]:
+    """Run on a terminal of this size; return the exit code and what was shown."""
+    main_end, command_end = terminal(columns, lines)
+    process = subprocess.Popen(
+        words, stdin=command_end, stdout=command_end, stderr=command_end, env={**ENVIRONMENT, **environment}
+    )
+    os.close(command_end)
+    shown = shown_on(main_end)
+    return process.wait(), shown
+
+
+Shown = Callable[..., tuple[int, list[str]]]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Shown:
+    """Like `on_terminal` on a made snapshot of so many rows, but in this process: many sizes in little time."""
+    monkeypatch.setattr(pagewalk.snapshot, "walk", None)  # put back afterwards: what runs sets it
+    for name in os.environ.keys() - ENVIRONMENT.keys():
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TERM", ENVIRONMENT["TERM"])
+
+    def run(columns: int, lines: int, rows: int, *words: str) -> tuple[int, list[str]]:
+        main_end, command_end = terminal(columns, lines)
+        with ThreadPoolExecutor(1) as reader, monkeypatch.context() as streams:
+            shown = reader.submit(shown_on, main_end)
+            with open(command_end, "r+b", buffering=0) as raw, TextIOWrapper(raw, line_buffering=True) as stream:
+                for name in ("stdin", "stdout", "stderr"):
+                    streams.setattr(sys, name, stream)
+                code = fakesnapshot.run(words, rows)
+            return code, shown.result()
+
+    return run
 
 
 class TestHelp:
@@ -227,9 +265,9 @@ class TestPipe:
 class TestTerminal:
     @pytest.mark.parametrize("size", [(80, 24), (132, 50), (60, 18), (80, 17), (80, 15)])
     @pytest.mark.parametrize("words", [(), ("--by", "process"), ("--by", "sharing"), ("--by", "mapping", "-t")])
-    def test_fits(self, size: tuple[int, int], words: tuple[str, ...]) -> None:
+    def test_fits(self, size: tuple[int, int], words: tuple[str, ...], here: Shown) -> None:
         columns, lines = size
-        code, shown = on_terminal(fake(200, *words, "--color", "never"), columns, lines)
+        code, shown = here(columns, lines, 200, *words, "--color", "never")
         assert code == 0
         assert max(map(cell_len, shown)) <= columns
         # The prompt needs a line too, or the heading is scrolled away.
@@ -239,8 +277,8 @@ class TestTerminal:
         assert any(re.match(r"\.\.\. \d+ more, [\d.]+ [KMGT]iB", line) for line in shown)
 
     @pytest.mark.parametrize("lines", [7, 8, 9, 10, 12, 14, 16, 18, 20, 30, 60])
-    def test_summary_fits_any_height(self, lines: int) -> None:
-        code, shown = on_terminal(fake(200, "--color", "never"), 80, lines)
+    def test_summary_fits_any_height(self, lines: int, here: Shown) -> None:
+        code, shown = here(80, lines, 200, "--color", "never")
         assert code == 0
         assert max(map(cell_len, shown)) <= 80
         assert len(shown) <= lines - 1
@@ -250,8 +288,8 @@ class TestTerminal:
 
     @pytest.mark.parametrize("view", ["use", "cgroup", "charge", "node"])
     @pytest.mark.parametrize("size", [(80, 24), (80, 10), (132, 40)])
-    def test_views_of_all_of_ram_fit(self, view: str, size: tuple[int, int]) -> None:
-        code, shown = on_terminal(fake(9, "--by", view, "--color", "never"), *size)
+    def test_views_of_all_of_ram_fit(self, view: str, size: tuple[int, int], here: Shown) -> None:
+        code, shown = here(*size, 9, "--by", view, "--color", "never")
         assert code == 0
         assert max(map(cell_len, shown)) <= size[0]
         assert len(shown) <= size[1] - 1
