@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,14 @@ from benchmarks.made_reading import read_machine
 from benchmarks.made_series import KINDS, processes_with_sets
 from benchmarks.programs import Failure
 
-__all__ = ["LIMIT", "MACHINES", "memory_by_size"]
+__all__ = ["AUDIT", "LIMIT", "MACHINES", "WAYS", "memory_by_size"]
 
 GIB = 1 << 30
 # What a terabyte may take.
 LIMIT = 3 * GIB
+# Everything that is known of a frame and a page kept: two ids a frame, and the pages of every process.
+AUDIT = "audit"
+WAYS: Mapping[str, Mapping[str, Any]] = {**KINDS, AUDIT: {"threads": 1, "frames": "all", "mappings": True}}
 # Bytes of RAM; each with its part of 10,000 processes a TiB, in which each makes as many owner sets.
 MACHINES = (64 * GIB, 256 * GIB, 1024 * GIB)
 PROCESSES = 10_000
@@ -50,7 +53,7 @@ def memory_by_size(scale: float, progress: Callable[[str], None]) -> list[dict[s
         with made_machine(frames, (processes << 14) + (64 << 20)) as machine:
             rss = _fill(machine, processes)
             walks = {}
-            for kind, options in KINDS.items():
+            for kind, options in WAYS.items():
                 progress(f"memory: {frames * PAGE / GIB:.0f} GiB of RAM, walking: {kind}")
                 walks[kind] = read_machine(machine.directory, 0, **options)
                 if walks[kind]["found"]["rss"] != rss:

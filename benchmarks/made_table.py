@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.growth_line import Line, fitted
 from benchmarks.growth_record import least, peak_beyond
 from benchmarks.growth_text import aligned, head, paragraphs, percent
-from benchmarks.made_memory import LIMIT
+from benchmarks.made_memory import AUDIT, LIMIT
 from benchmarks.made_series import COLUMNS_ONLY
 
 __all__ = ["slopes", "text"]
@@ -23,9 +23,10 @@ figures; two words: what the latter costs more, kpagecount and kpageflags of a f
 words of each frame. read: of that, reading the plain files alone. bytes: of memory, at most, for one
 more. apart: the largest distance of a measurement from the line. A made machine is plain files, so the kernel's own
 work is not in it."""
-MEMORY = """\
+MEMORY = f"""\
 peak: the most that was resident in the first walk of a process, beyond what Python and numpy had before. foretold: what
-the walk itself says before it begins. In each the table of owners is touched whole."""
+the walk itself says before it begins, at worst. limit: all that was resident, of the {LIMIT >> 30} GiB that a terabyte
+may take. audit: all of RAM and every mapping. In each machine the table of owners is touched whole."""
 
 
 def slopes(run: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, Line, Line | None, Line]]:
@@ -106,12 +107,10 @@ def _memory(run: dict[str, Any]) -> str:
 def _parts(run: dict[str, Any]) -> Iterator[str]:
     """Say what the largest machine's memory is foretold to be for."""
     machine = run["memory"][-1]
-    kind, walked = next(iter(machine["walks"].items()))
-    parts = ", ".join(f"{name} {size / MIB:,.0f}" for name, size in walked["forecast"].items())
-    yield paragraphs(
-        f"foretold of {machine['ram'] >> 30} GiB ({kind}), MiB: {parts}. limit: all that was resident, of the "
-        f"{LIMIT >> 30} GiB that a terabyte may take."
-    )
+    for kind in (COLUMNS_ONLY, AUDIT):
+        forecast = machine["walks"][kind]["forecast"]
+        parts = ", ".join(f"{name} {size / MIB:,.0f}" for name, size in forecast.items() if size >= MIB)
+        yield paragraphs(f"foretold of {machine['ram'] >> 30} GiB, {kind}, MiB: {parts}.")
 
 
 def _time(seconds: float) -> str:

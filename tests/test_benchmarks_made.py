@@ -215,11 +215,12 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: py
             assert len(answer["readings"]) == 1
             assert answer["readings"][0]["cpu"] > 0
             assert answer["first"]["peak"] >= answer["first"]["before"] > MIB
-    assert [set(machine["walks"]) for machine in run["memory"]] == [{"columns", "default", "everything"}]
+    assert [set(machine["walks"]) for machine in run["memory"]] == [{"columns", "default", "everything", "audit"}]
     for machine in run["memory"]:
         for walk in machine["walks"].values():
             assert walk["readings"] == []
             assert walk["forecast"]["owner ids"] <= machine["ram"] // PAGE * 4
+        assert machine["walks"]["audit"]["forecast"]["rows of frames"] > 0
 
 
 def test_wrong_figures_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,7 +284,12 @@ def test_the_table_says_what_a_word_costs() -> None:
     ]
     run = growth_record.begun("made", 1, 1.0)
     run["series"] = [{"name": "in order", "title": "x " * 60, "unit": "entries", "points": points}]
-    machine = {"ram": 1 << 40, "processes": 10_000, "sets": 640_000, "walks": {"columns": answer(5.0, 3 << 29)}}
+    machine = {
+        "ram": 1 << 40,
+        "processes": 10_000,
+        "sets": 640_000,
+        "walks": {kind: answer(5.0, 3 << 29) for kind in ("columns", "audit")},
+    }
     run["memory"] = [machine]
     text = made_table.text(run)
     assert max(map(len, text.splitlines())) <= 80

@@ -49,7 +49,12 @@ def made_run() -> dict[str, Any]:
         for at, name in enumerate(names, 1)
     ]
     memory = [
-        {"ram": ram << 30, "processes": 100, "sets": 9, "walks": {"columns": answer(1.0, ram << 20)}}
+        {
+            "ram": ram << 30,
+            "processes": 100,
+            "sets": 9,
+            "walks": {"columns": answer(1.0, ram << 20), "audit": answer(1.0, ram << 21)},
+        }
         for ram in (64, 1024)
     ]
     return {"benchmark": "made", "series": series, "memory": memory}
@@ -109,8 +114,8 @@ def test_what_is_drawn_is_what_was_measured(monkeypatch: pytest.MonkeyPatch, tmp
     assert [text.get_text() for text in growth.axes[1].texts] == ["1 s\na GiB", "2 s\na GiB"]
     assert [len(axes.texts) for axes in own_cost.axes] == [6, 2, 1]
     assert "in order: 1 us each" in [text.get_text() for text in own_cost.axes[0].texts]
-    (peaks,) = (line for line in memory.axes[0].lines if line.get_marker() == "D")
-    assert list(peaks.get_ydata()) == [64 / 1024, 1.0]
+    assert [bar.get_height() for bar in memory.axes[0].patches] == [64 / 1024, 1.0, 128 / 1024, 2.0]
+    assert [text.get_text() for text in memory.axes[0].texts[:4]] == ["64 MiB", "1.00 GiB", "128 MiB", "2.00 GiB"]
 
 
 @pytest.mark.usefixtures("drawing")
