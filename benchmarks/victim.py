@@ -272,7 +272,7 @@ def row_of(name: str, readings: list[dict[str, Any]], base: list[dict[str, Any]]
         *(f"{value:,.0f}" if value >= 100 else f"{value:.1f}" for value in quantiles),
         f"{median(each['pairs'] / each['seconds'] for each in readings):,.0f}",
         f"{median(passes):,.1f}" if passes else "-",
-        "-" if base is None or name == "none" else f"{share_of(readings, base):.4f}",
+        "-" if base is None or name == "none" else f"{100 * share_of(readings, base):.3f}%",
     )
 
 
@@ -342,7 +342,7 @@ def verdict(found: dict[str, list[dict[str, Any]]]) -> list[str]:
         if name in found:
             share = share_of(found[name], found[BASE])
             held = "held" if share < BAR else "NOT held"
-            lines.append(f"{name}: p99 is {100 * share:.2f} % of that of {BASE}; below {100 * BAR:.0f} %: {held}")
+            lines.append(f"{name}: p99 is {100 * share:.3f} % of that of {BASE}; below {100 * BAR:.0f} %: {held}")
     return lines
 
 

@@ -45,11 +45,11 @@ def test_table_and_bar(victim: ModuleType) -> None:
     lines = victim.table(found).splitlines()
     assert [line.split()[0] for line in lines] == ["reader", "none", "smaps_rollup", "pagewalk"]
     assert lines[1].split() == ["none", "4.0", "12.0", "80.0", "900", "500", "-", "-"]
-    assert lines[2].split() == ["smaps_rollup", "8,000", "24,000", "160,000", "1,800,000", "500", "250.0", "1.0000"]
+    assert lines[2].split() == ["smaps_rollup", "8,000", "24,000", "160,000", "1,800,000", "500", "250.0", "100.000%"]
     # Within each round 1/200, 1/200 and 1/50: not the ratio of the medians.
-    assert lines[3].split()[-1] == "0.0050"
+    assert lines[3].split()[-1] == "0.500%"
     assert max(map(len, lines)) <= victim.WIDTH
-    assert victim.verdict(found) == ["pagewalk --gentle: p99 is 0.50 % of that of smaps_rollup; below 1 %: held"]
+    assert victim.verdict(found) == ["pagewalk --gentle: p99 is 0.500 % of that of smaps_rollup; below 1 %: held"]
     found["pagewalk --gentle"] = [reading(20), reading(40), reading(100)]
     assert victim.verdict(found)[0].endswith("below 1 %: NOT held")
     assert victim.verdict({"none": found["none"]}) == []
