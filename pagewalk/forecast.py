@@ -1,4 +1,4 @@
-"""What a walk is to read, and the memory that it will take at most: told before it begins."""
+"""What a walk is to read, and the memory that it will take: told before it begins."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ __all__ = ["Extent", "extent", "forecast", "memory_parts", "reads"]
 
 # Bytes, measured: of an owner set with what is counted of it; of a process with its names and numbers; of one whose
 # smaps is kept; of a page that is kept, a run of its own at worst, twice while runs are put together.
-A_SET = 64
+A_SET = 96
 A_PROCESS = 6144
 A_SMAPS = 384 << 10
-A_PAGE = 72
+A_PAGE = 100
 # Of a frame while the rows of all frames are compared with those beside them, to find where they change.
 A_COMPARED = 6
+# Modules that are imported when they are needed, what Python and numpy have for a moment.
+ALL_ELSE = 8 << 20
+# One page in so many is taken to be of a file without a name, if those are to be kept.
+NAMELESS = 8
 # Owner sets that a process makes when it is folded: 85 in a thousand alike, more where few have much.
 SETS = 200
 # Entries of an owner table in a page of it.
@@ -179,7 +183,7 @@ def _read(file: str, of: str | None, why: str) -> dict[str, Any]:
 
 
 def memory_parts(plan: Plan, extent: Extent, threads: int) -> dict[str, int]:
-    """Return the memory that a walk takes at most, beside what Python and numpy have already, by what it is for.
+    """Estimate the memory that a walk takes, beside what Python and numpy have already, by what it is for.
 
     Parameters
     ----------
@@ -194,8 +198,9 @@ def memory_parts(plan: Plan, extent: Extent, threads: int) -> dict[str, int]:
     -------
     dict of str to int
         Bytes. Tables indexed by frame number are resident only where frames have owners: at worst a page of them for
-        every page that is owned. Owner sets are as many as there are ways of sharing, which nobody knows before;
-        they are taken to be 200 a process.
+        every page that is owned, and pages that are kept are taken to be runs of their own: where there are huge pages
+        it is far less. Owner sets are as many as there are ways of sharing, which nobody knows before; they are taken
+        to be 200 a process.
     """
     # At most all of a table, and at most one page of it for each page in memory.
     ids = min(4 * extent.frames, 4 * IDS * extent.pages)
@@ -209,7 +214,8 @@ def memory_parts(plan: Plan, extent: Extent, threads: int) -> dict[str, int]:
         "processes": extent.processes * A_PROCESS,
         "rows of frames": (4 * extent.frames if plan.everything else ids) if plan.keeps_rows else 0,
         "runs of frames": extent.frames * A_COMPARED if plan.mappings or plan.pfns is not None else 0,
-        "pages kept": extent.kept * A_PAGE,
+        "pages kept": max(extent.kept, extent.pages // NAMELESS if plan.held else 0) * A_PAGE,
         "smaps": extent.kept_spaces * A_SMAPS if plan.vm_flags else 0,
+        "all else": ALL_ELSE,
     }
     return {name: size for name, size in parts.items() if size}

@@ -55,7 +55,7 @@ def test_what_a_plan_says() -> None:
     assert "for     cmdline, pss; 10000 processes, 268,435,456 pages" in said
     assert "1 thread, 32,768 entries a read, 32,768 pages a scan, no pauses" in said
     assert "not     read, since nothing asked for needs it: status, cgroup, smaps, fd" in said
-    assert "memory  at most " in said
+    assert "memory  up to about " in said
     gentle = "\n".join(plan_lines(forecast(Plan(gentle=True, chunk=8192), LARGE, 1)))
     assert "1 thread, 8,192 entries a read, 4,096 pages a scan, pauses of 50.0 us" in gentle
 

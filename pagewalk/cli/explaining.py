@@ -84,7 +84,7 @@ def plan_lines(forecast: Mapping[str, Any]) -> list[str]:
         "the plan of the walk",
         *labelled("for", f"{asked}; {scope}"),
         *labelled("by", reading),
-        *labelled("memory", f"at most {size(forecast['memory'])} more: {parts}"),
+        *labelled("memory", f"up to about {size(forecast['memory'])} more: {parts}"),
         *columns([("file", "read of", "for"), *rows]),
         *(labelled("not", f"read, since nothing asked for needs it: {', '.join(unread)}") if unread else ()),
     ]

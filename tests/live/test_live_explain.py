@@ -13,8 +13,8 @@ import pagewalk
 from workloads import PAGE, Stage
 
 PAGES = 1 << 16
-# Python's own memory comes and goes beside: so much more than foretold may be there.
-LEEWAY = 16 << 20
+# It is an estimate: nobody knows before how many owner sets and runs there are. Others' memory comes and goes beside.
+FACTOR, LEEWAY = 1.5, 32 << 20
 
 SCRIPT = """
 import json, sys
@@ -38,12 +38,13 @@ def explained(**how: Any) -> dict[str, Any]:
 
 @pytest.mark.unsanitized("a sanitizer takes memory of its own")
 @pytest.mark.parametrize("how", [{}, {"columns": ["pid", "pss"]}, {"mappings": True}, {"freed": True}])
-def test_memory_is_no_more_than_foretold(root: None, stage: Stage, how: dict[str, Any]) -> None:
+def test_memory_is_about_what_was_foretold(root: None, stage: Stage, how: dict[str, Any]) -> None:
     agent = stage.start()
     agent.write(agent.map(PAGES * PAGE))
     said = explained(**how)
     memory = said["host"]["memory"]
-    assert memory["peak_after"] - memory["resident_before"] <= said["told"]["memory"] + LEEWAY
+    took = memory["peak_after"] - memory["resident_before"]
+    assert took <= FACTOR * said["told"]["memory"] + LEEWAY
     assert said["told"]["pages"] >= PAGES
 
 
