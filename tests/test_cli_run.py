@@ -370,21 +370,22 @@ def test_ctrl_c_reaches_it_once_and_is_reported() -> None:
 
 
 def test_a_stopped_command_is_waited_for() -> None:
-    process = start("--", "sh", "-c", "echo ready; kill -STOP $$; exit 3")
-    time.sleep(0.3)
-    assert process.poll() is None
-    stopped = [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if ppid_of(pid) == process.pid]
-    assert len(stopped) == 1
-    os.kill(stopped[0], signal.SIGCONT)
+    process = start("--", "sh", "-c", "echo ready; echo $$; kill -STOP $$; exit 3")
+    assert process.stdout is not None
+    stopped = int(process.stdout.readline())
+    deadline = time.monotonic() + PATIENCE
+    while (state := state_of(stopped)) != "T" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert state == "T"
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)
+    os.kill(stopped, signal.SIGCONT)
     assert process.wait(PATIENCE) == 3
     process.communicate()
 
 
-def ppid_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return -1
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 # The help

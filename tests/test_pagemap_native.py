@@ -12,6 +12,8 @@ from pagewalk._native import pagemap as native
 from pagewalk.pagemap import Buffers, Pace, ReadCost
 from test_pagemap import PAGE, chunks_of, pagemap
 
+TRIES = 5
+
 
 @pytest.mark.parametrize(
     ("more", "reason"),
@@ -66,12 +68,15 @@ def test_one_reader_reads_one_pagemap_after_the_other() -> None:
 
 def test_a_pause_comes_between_two_calls() -> None:
     """As long as asked for at least; it is no part of the longest call."""
-    cost = ReadCost()
-    with pagemap({}, 40) as fd:
-        began = time.monotonic_ns()
-        for _ in chunks_of(fd, [(0, 40)], Buffers(8), cost, pace=Pace(pause_ns=20_000_000)):
-            pass
-        took = time.monotonic_ns() - began
-    assert took >= 100_000_000
-    assert (cost.reads, cost.entries) == (5, 40)
-    assert cost.longest_ns < 20_000_000
+    for _ in range(TRIES):
+        cost = ReadCost()
+        with pagemap({}, 40) as fd:
+            began = time.monotonic_ns()
+            for _ in chunks_of(fd, [(0, 40)], Buffers(8), cost, pace=Pace(pause_ns=20_000_000)):
+                pass
+            took = time.monotonic_ns() - began
+        assert took >= 100_000_000
+        assert (cost.reads, cost.entries) == (5, 40)
+        if cost.longest_ns < 20_000_000:  # on a busy machine a call may wait for its turn
+            return
+    pytest.fail(f"a call of {cost.longest_ns} ns in each of {TRIES} readings")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
@@ -241,9 +240,7 @@ def test_looking_for_who_pays_always_ends() -> None:
     )
     facts = replace(whole(), accounts=replace(whole().accounts, cgroups=Cgroups(tree, {"/web/a//": {}}, frozenset())))  # type: ignore[type-var]
     check_facts(facts)
-    began = time.monotonic()
     charging(facts)
-    assert time.monotonic() - began < 1
 
 
 def test_an_owner_is_once_in_a_set() -> None:
