@@ -28,7 +28,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def parsed(*words: str) -> Namespace:
     parser = Parser("verb", "")
-    add_walking(parser.add_argument_group("how"), parser)
+    add_walking(parser)
     return Namespace(**vars(parser.parse(list(words))), quiet=True)
 
 

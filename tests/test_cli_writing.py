@@ -27,7 +27,8 @@ def gaps(n: int) -> Table:
 
 def parsed(*words: str) -> argparse.Namespace:
     parser = Parser("verb", "")
-    add_walking(add_writing(parser), parser)
+    add_writing(parser)
+    add_walking(parser)
     return parser.parse(list(words))
 
 

@@ -62,7 +62,8 @@ def options() -> Parser:
     parser.add_argument("new", metavar="NEW", nargs="?", help="the later one; this machine as it is now if left out")
     shown(parser.add_argument_group("what is shown"))
     add_choice(parser, "A process that is meant at one time is meant at both.")
-    add_walking(add_writing(parser), parser)
+    add_writing(parser)
+    add_walking(parser)
     return parser
 
 

@@ -89,7 +89,8 @@ def options() -> Parser:
     parser.epilog = ENVIRONMENT
     add_file(parser)
     add_choice(parser, "Of several kinds a process must meet each, of one kind any.")
-    add_walking(add_writing(parser), parser)
+    add_writing(parser)
+    add_walking(parser)
     return parser
 
 

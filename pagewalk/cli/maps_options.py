@@ -64,5 +64,6 @@ def options() -> Parser:
     show.add_argument(
         "--alone", action="store_true", help="walk only this process, count all others as hidden owners (fast)"
     )
-    add_walking(add_writing(parser), parser)
+    add_writing(parser)
+    add_walking(parser)
     return parser

@@ -72,7 +72,7 @@ def options() -> Parser:
         ),
     ]
     how = add_writing(parser)
-    add_walking(how, parser)
+    add_walking(parser)
     how.add_argument("-V", "--version", action="store_true", help="versions, and no report")
     for action in mirrored:
         parser.mirror(action)

@@ -66,8 +66,8 @@ def options() -> Parser:
         ),
         group.add_argument("-q", "--quiet", action="store_true", help="no remarks and no progress on stderr"),
     ]
-    add_walking(group, parser)
     group.add_argument("-h", "--help", action="help", help="this text")
+    add_walking(parser)
     for action in mirrored:
         parser.mirror(action)
     return parser

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from argparse import Namespace, _ArgumentGroup
+from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from pagewalk.cli.exits import Exit, Stop
@@ -19,16 +19,15 @@ __all__ = ["add_walking", "given", "refuse_for_file", "walked"]
 OPTIONS = ("threads", "gentle", "verify", "explain")
 
 
-def add_walking(group: _ArgumentGroup, parser: Parser) -> None:
+def add_walking(parser: Parser) -> None:
     """Add the options that every verb that walks has.
 
     Parameters
     ----------
-    group : _ArgumentGroup
-        Where the help shows them.
     parser : Parser
         Of the verb.
     """
+    group = parser.add_argument_group("how the walk is done")
     mirrored = [
         group.add_argument("--threads", metavar="N", type=positive, help="threads that read (default: by the machine)"),
         group.add_argument(

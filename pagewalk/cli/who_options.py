@@ -50,5 +50,6 @@ def options() -> Parser:
     parser.epilog = ENVIRONMENT
     parser.add_argument("words", metavar="PID:ADDRESS|PFN", nargs="*", help="an address or a frame; last a snapshot")
     parser.add_argument("--file", dest="path", metavar="PATH", help="the pages of this file that are in memory")
-    add_walking(add_writing(parser), parser)
+    add_writing(parser)
+    add_walking(parser)
     return parser
