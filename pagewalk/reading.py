@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from pagewalk.ownership import Ownership
 from pagewalk.pagemap import FAST, Buffers, ChunkReader, Pace, PageRuns, ReadCost, RunCollector, Wanted
 from pagewalk.procfs import ProcFS
 from pagewalk.smaps import SmapsVMA
+from pagewalk.splitting import chunks_of_parts, is_split
 from pagewalk.threads import run_in_threads
 from pagewalk.turns import Broken, Turns
 from pagewalk.vmas import UNKNOWN, Devices, MapsParser, VMAs
@@ -136,6 +137,7 @@ class Reader:
         self._mappings = mappings
         self._pace = pace
         self._page_size = os.sysconf("SC_PAGESIZE")
+        self._threads = 1
         self._lock = threading.Lock()
         self._cost = ReadCost()
         self.refused: dict[int, str] = {}
@@ -173,6 +175,7 @@ class Reader:
         progress : callable, optional
             Called with address spaces done, their number, and ``"processes"``.
         """
+        self._threads = threads
         threads = max(1, min(threads, len(candidates)))
         turns = Turns(alone=threads == 1)
         results: list[SpaceRead | None] = [None] * len(candidates)
@@ -280,21 +283,16 @@ class Reader:
         cost = ReadCost()
         waiting: list[NDArray[np.uint64]] = []
         error: OSError | None = None
-        buffers = desk.chunks.buffers
         try:
-            for used, segments in desk.chunks.chunks(
-                opened.pagemap, opened.ranges, opened.rows, desk.parser.arrays, cost
-            ):
-                if collector is not None:
-                    collector.add(buffers, used, segments)
+            for entries in self._chunks(opened, space, desk, collector, cost):
                 if turns.now != number and len(waiting) < AHEAD:
-                    waiting.append(buffers.entries[:used].copy())
+                    waiting.append(entries.copy())
                     continue
                 turns.wait(number)
                 for chunk in waiting:
                     self._fold_chunk(space, chunk)
                 waiting.clear()
-                self._fold_chunk(space, buffers.entries[:used])
+                self._fold_chunk(space, entries)
         except OSError as failed:
             error = failed
         turns.wait(number)
@@ -309,6 +307,21 @@ class Reader:
             self._cost.add(cost)
         if error is not None:
             raise error
+
+    def _chunks(
+        self, opened: Opened, space: SpaceRead, desk: _Desk, collector: RunCollector | None, cost: ReadCost
+    ) -> Iterator[NDArray[np.uint64]]:
+        """Yield the entries of an address space a chunk at a time, good until the next."""
+        of, arrays = (opened.pagemap, opened.ranges, opened.rows), desk.parser.arrays
+        present = space.candidate.stat.rss_pages
+        if collector is None and is_split(present, arrays, opened.ranges, self._threads):
+            yield from chunks_of_parts(*of, arrays, cost, self._page_size, self._telling, self._pace, self._threads)
+            return
+        buffers = desk.chunks.buffers
+        for used, segments in desk.chunks.chunks(*of, arrays, cost):
+            if collector is not None:
+                collector.add(buffers, used, segments)
+            yield buffers.entries[:used]
 
     def _fold_chunk(self, space: SpaceRead, entries: NDArray[np.uint64]) -> None:
         if space.number < 0:

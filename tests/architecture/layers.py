@@ -53,6 +53,7 @@ RANKS: Mapping[str, float] = {
     "held": 3.5,  # reads what vmas names
     "listing": 3,
     "devices": 3.5,  # what the pages of files are, which the VMAs take into account
+    "splitting": 3.5,  # one large pagemap in parts, each read as any
     "opening": 3.8,  # an address space: its pagemap and its maps of one moment, and what is told of it beside
     "sparing": 3.5,  # frames that need not be read, as rows like those that were
     "smaps": 3,
