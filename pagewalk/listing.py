@@ -99,6 +99,12 @@ class Listing:
                     self.known.discard(pid)
 
     def _candidate(self, pid: int) -> Candidate | None:
+        if self._wanted is None:
+            stat = self._procfs.stat_of(pid)
+            if stat.is_kernel_thread:
+                return None
+            if not stat.is_zombie:
+                return Candidate([pid], pid, stat)
         with self._procfs.open_process(pid) as process:
             stat = self._procfs.stat(process)
             if stat.is_kernel_thread or (self._wanted is not None and not self._wanted(process, stat)):

@@ -168,7 +168,11 @@ def cgroup(process: Process, version: int) -> bytes:
 
 
 class ByOpening(procfs.ProcFS):
-    """One whose ``open_at`` may be another: what is read goes through it."""
+    """One whose ``open_process`` and ``open_at`` may be others: what is read goes through them."""
+
+    def stat_of(self, pid: int) -> procfs.ProcessStat:
+        with self.open_process(pid) as process:
+            return self.stat(process)
 
     def read_at(self, process: procfs.Process, name: str) -> bytes:
         fd = self.open_at(process, name)
