@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.made_machine import FILE, HUGE_FRAMES, PAGE, Area, MadeMachine, made_machine
 from benchmarks.made_reading import read_machine
-from benchmarks.made_series import KINDS, processes_with_sets
+from benchmarks.made_series import COLUMNS_ONLY, DEFAULT, EVERYTHING, KINDS, processes_with_sets
 from benchmarks.programs import Failure
 
 __all__ = ["AUDIT", "LIMIT", "MACHINES", "WAYS", "memory_by_size"]
@@ -19,7 +19,10 @@ GIB = 1 << 30
 LIMIT = 3 * GIB
 # Everything that is known of a frame and a page kept: two ids a frame, and the pages of every process.
 AUDIT = "audit"
-WAYS: Mapping[str, Mapping[str, Any]] = {**KINDS, AUDIT: {"threads": 1, "frames": "all", "mappings": True}}
+_PLAIN = (COLUMNS_ONLY, DEFAULT, EVERYTHING)
+WAYS: Mapping[str, Mapping[str, Any]] = {kind: KINDS[kind] for kind in _PLAIN} | {
+    AUDIT: {"threads": 1, "frames": "all", "mappings": True}
+}
 # Bytes of RAM; each with its part of 10,000 processes a TiB, in which each makes as many owner sets.
 MACHINES = (64 * GIB, 256 * GIB, 1024 * GIB)
 PROCESSES = 10_000

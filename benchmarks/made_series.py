@@ -15,12 +15,13 @@ from pagewalk.abi import PM
 __all__ = ["COLUMNS_ONLY", "DEFAULT", "EVERYTHING", "KINDS", "SERIES", "Series", "processes_with_sets"]
 
 MI = 1 << 20
-# Ways of walking: as asked for by a question of who owns how much, as it comes, and all of RAM.
-COLUMNS_ONLY, DEFAULT, EVERYTHING = "columns", "default", "everything"
+# Ways of walking: as asked for by a question of who owns how much, as it comes, all of RAM, and each page kept.
+COLUMNS_ONLY, DEFAULT, EVERYTHING, MAPPINGS = "columns", "default", "everything", "mappings"
 KINDS: Mapping[str, Mapping[str, Any]] = {
     COLUMNS_ONLY: {"threads": 1, "columns": ASKED},
     DEFAULT: {"threads": 1},
     EVERYTHING: {"threads": 1, "frames": "all"},
+    MAPPINGS: {"threads": 1, "mappings": True},
 }
 # Frames of the machines of single address spaces: 32 GiB, whose table of owners does not fit any cache.
 FRAMES = 8 * MI
@@ -116,6 +117,11 @@ def _shared(machine: MadeMachine, size: int) -> int:
     return number * len(pfns) * PAGE
 
 
+def _kept(machine: MadeMachine, size: int) -> int:
+    """The worst case: no page goes on where the one before ends."""
+    return _one_space(machine, _shuffled(size))
+
+
 def _absent(machine: MadeMachine, size: int) -> int:
     machine.process([Area(ANON | _span(1), size)])
     machine.say(_span(1), ANON, 1)
@@ -191,6 +197,17 @@ SERIES: tuple[Series, ...] = (
     Series("in order", "the same, one frame after the other", "entries", _PAGES, _in_order, kinds=_BOTH),
     Series("huge", "the same in huge pages", "entries", _PAGES, _huge, kinds=_BOTH),
     Series("shared", f"processes of the same {SHARED:,} frames in no order", "entries", _PAGES, _shared),
+    Series(
+        *(
+            "kept",
+            "an address space of 4K pages in no order, each of which is kept",
+            "pages",
+            _times(0.5, _PAGES),
+            _kept,
+        ),
+        frames=lambda size: 2 * size,
+        kinds=(MAPPINGS,),
+    ),
     Series("absent", "an address space with nothing in it", "entries", _PAGES, _absent, _few),
     Series("unowned", "RAM that nobody maps", "frames", _times(32, _PAGES), _unowned, lambda size: size, floor=()),
     Series(

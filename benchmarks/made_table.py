@@ -20,9 +20,9 @@ LEGEND = """\
 own cost: CPU of walk() and processes() for one more, one thread; the slope of the line of least squares through
 machines of growing size, start-up apart. columns: asked for the figures that owners decide; default: as it comes, all
 figures; two words: what the latter costs more, kpagecount and kpageflags of a frame; everything: frames="all", three
-words of each frame. read: of that, reading the plain files alone. bytes: of memory, at most, for one
-more. apart: the largest distance of a measurement from the line. A made machine is plain files, so the kernel's own
-work is not in it."""
+words of each frame; mappings: each page is kept. read: of that, reading the plain files alone. bytes: of memory, at
+most, for one more. apart: the largest distance of a measurement from the line. A made machine is plain files, so the
+kernel's own work is not in it."""
 MEMORY = f"""\
 peak: the most that was resident in the first walk of a process, beyond what Python and numpy had before. foretold: what
 the walk itself says before it begins, at worst. limit: all that was resident, of the {LIMIT >> 30} GiB that a terabyte

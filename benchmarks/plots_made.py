@@ -80,36 +80,38 @@ def _lines(
 
 
 def _memory(machines: list[dict[str, Any]], path: Path) -> Path:
-    width = 0.32
+    width, top = 0.32, 1.25 * LIMIT / GIB
     with figure(1, (9, 3.4)) as (drawn, (axis,)):
         for at, ((kind, name), colour) in enumerate(zip(WAYS.items(), COLOURS, strict=False)):
-            walks = [machine["walks"][kind] for machine in machines]
-            places = [place + (at - 0.5) * (width + 0.04) for place in range(len(machines))]
-            peaks = [walked["first"]["peak"] / GIB for walked in walks]
-            axis.bar(places, peaks, width, color=colour, label=f"measured: {name}")
-            # What the walk foretells is beside what was there before it.
-            foretold = [(walked["first"]["before"] + sum(walked["forecast"].values())) / GIB for walked in walks]
-            axis.hlines(
-                *(foretold, [place - width / 2 for place in places], [place + width / 2 for place in places]),
-                color=GREY,
-                linewidth=2,
-                label="" if at else "foretold, at worst",
-            )
-            for place, peak, mark in zip(places, peaks, foretold, strict=True):
-                at_most = mark if peak < mark < peak + 0.12 * LIMIT / GIB else peak  # above both, where one is close
-                told = f"{peak * 1024:.0f} MiB" if peak < 1 else f"{peak:.2f} GiB"
-                axis.annotate(told, (place, at_most), (0, 3), textcoords="offset points", ha="center", fontsize=9)
+            for place, machine in enumerate(machines, 1):
+                middle = place + (at - 0.5) * (width + 0.04)
+                first, forecast = machine["walks"][kind]["first"], machine["walks"][kind]["forecast"]
+                peak = first["peak"] / GIB
+                # What the walk foretells is beside what was there before it.
+                foretold = (first["before"] + sum(forecast.values())) / GIB
+                axis.bar(middle, peak, width, color=colour, label="" if place > 1 else f"measured: {name}")
+                named = "" if at or place > 1 else "foretold, at worst"
+                axis.hlines(foretold, middle - width / 2, middle + width / 2, color=GREY, linewidth=2, label=named)
+                told, label_at = _size(peak), max(peak, foretold if foretold < peak + 0.1 * top else 0)
+                if foretold > top:
+                    told = f"{told}\n(foretold {foretold:.1f})"
+                axis.annotate(told, (middle, label_at), (0, 3), textcoords="offset points", ha="center", fontsize=9)
         axis.axhline(LIMIT / GIB, color=GREY, linewidth=1, linestyle="--", zorder=0.5)
         across = axis.get_yaxis_transform()
         axis.text(0.01, LIMIT / GIB * 1.02, "what 1 TiB may take", transform=across, fontsize=9)
         panel(axis, "memory of a walk", "RAM of the machine, and its processes", "GiB resident at most")
-        axis.set_xlim(-0.5, len(machines) - 0.5)
-        axis.set_ylim(top=1.1 * max(axis.get_ylim()[1], LIMIT / GIB))
+        axis.set_xlim(0.5, len(machines) + 0.5)
+        axis.set_ylim(top=top)
         axis.locator_params(axis="y", nbins=5)
-        axis.set_xticks(range(len(machines)), [f"{_ram(each['ram'])}\n{each['processes']:,}" for each in machines])
+        names = [f"{_ram(machine['ram'])}\n{machine['processes']:,}" for machine in machines]
+        axis.set_xticks(range(1, len(machines) + 1), names)
         axis.legend(loc="center left", fontsize=9, bbox_to_anchor=(1.01, 0.5))
         save(drawn, path)
     return path
+
+
+def _size(gib: float) -> str:
+    return f"{gib * 1024:.0f} MiB" if gib < 1 else f"{gib:.2f} GiB"
 
 
 def _ram(size: int) -> str:

@@ -26,7 +26,19 @@ if TYPE_CHECKING:
     from benchmarks.made_series import Series
 
 NAMES = (
-    *("scattered", "in runs", "in order", "huge", "shared", "absent", "unowned", "all RAM", "processes", "VMAs"),
+    *(
+        "scattered",
+        "in runs",
+        "in order",
+        "huge",
+        "shared",
+        "kept",
+        "absent",
+        "unowned",
+        "all RAM",
+        "processes",
+        "VMAs",
+    ),
     "owner sets",
 )
 
