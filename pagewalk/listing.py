@@ -85,7 +85,7 @@ class Listing:
                 continue
             if candidate is not None:
                 fresh.append(candidate)
-        merged = self._merge(fresh)
+        merged = self._merge(fresh) if fresh else []
         merged.sort(key=lambda candidate: (candidate.pids[0] == os.getpid(), candidate.pids[0]))
         self.candidates += merged
         return merged

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pagewalk.abi import KPF, PFRAME_MASK, PM
 from pagewalk.frames import FrameRows
 from pagewalk.mappings import KeptPages
+from pagewalk.sorting import distinct
 
 __all__ = ["FrameRuns", "PageFacts", "find_torn", "frame_runs", "page_facts"]
 
@@ -172,7 +173,7 @@ def find_torn(
     flags_of : callable
         Reads what kpageflags says of frames; asked only where no row tells.
     """
-    last = np.unique(pages.pfn + pages.length - 1)
+    last = distinct(pages.pfn + pages.length - 1)
     row = frames.rows_of(last)
     of_folio = (flags[row] & np.uint64(KPF.COMPOUND_HEAD | KPF.COMPOUND_TAIL)) != 0 if len(flags) else row < 0
     last = last[(row >= 0) & of_folio]

@@ -20,6 +20,7 @@ from pagewalk.questions.frames import OfFrames
 from pagewalk.questions.machine import OfMachine
 from pagewalk.questions.processes import OfProcesses
 from pagewalk.questions.space import OfSpace
+from pagewalk.sorting import distinct
 from pagewalk.table import Table
 from pagewalk.views import gap
 from pagewalk.views.process import COLUMNS
@@ -260,7 +261,7 @@ def walk(
     if gentle and vm_flags:
         raise PagewalkError("vm_flags reads smaps, which holds a process up for long: leave it out, or gentle")
     source = procfs if procfs is not None else ProcFS(root, cgroup)
-    asked = None if pfns is None else np.unique(np.asarray(pfns, np.uint64).reshape(-1))
+    asked = None if pfns is None else distinct(np.asarray(pfns, np.uint64).reshape(-1))
     wanted = None if columns is None or frames == "all" else frozenset(columns)
     if wanted is not None and (unknown := sorted(wanted - {*(column.name for column in COLUMNS), "freed"})):
         raise PagewalkError(f"no column {unknown[0]!r}; there are {', '.join(column.name for column in COLUMNS)}")

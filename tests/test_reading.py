@@ -17,7 +17,7 @@ import pytest
 import fakeproc
 from fakeproc import FakeProcFS
 from model import PAGE, Fate, Frame, Kind, Machine, Present, Process, Space, Swapped, Vma
-from pagewalk import opening, procfs, reading, splitting
+from pagewalk import opening, procfs, reading
 from pagewalk.listing import Listing
 from pagewalk.ownership import Ownership
 from pagewalk.pagemap import ChunkReader, Pace
@@ -274,24 +274,6 @@ def test_one_that_goes_while_it_is_read(made: Injecting, entries: int, threads: 
         assert len(done.spaces) == (4 if entries <= 16 else 5)
     owners = {pfn: [(pid, times) for pid, times in found if pid != 3] for pfn, found in done.owners().items()}
     assert {pfn: found for pfn, found in owners.items() if found} == truth_of((1, 2, 4, 5))
-
-
-def test_large_ones_are_read_in_parts(made: Injecting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splitting, "PART", 5)
-    monkeypatch.setattr(reading, "is_split", lambda *_: True)
-    parts: list[int] = []
-
-    def noted(*arguments: Any) -> Iterator[Any]:
-        for entries in splitting.chunks_of_parts(*arguments):
-            parts.append(len(entries))
-            yield entries
-
-    monkeypatch.setattr(reading, "chunks_of_parts", noted)
-    done = Done(made, threads=3, chunk=8)
-    assert done.owners() == truth_of()
-    assert parts
-    assert max(parts) <= 5
-    assert done.reader.cost.entries == sum(parts)
 
 
 def test_a_read_that_fails_half_way(made: Injecting, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,17 +6,19 @@ import os
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pagewalk import splitting
+from pagewalk import reading, splitting
 from pagewalk.abi import PM
 from pagewalk.pagemap import FAST, Buffers, ChunkReader, Pace, PlanArrays, ReadCost
 from pagewalk.splitting import SPLIT_FROM, chunks_of_parts, is_split
 from test_pagemap import PAGE, pagemap
+from test_reading import Done, Injecting, made, template, truth_of  # noqa: F401 (two are fixtures)
 
 
 def arrays_of(ranges: list[tuple[int, int]], vmas: list[tuple[int, int]] | None = None) -> PlanArrays:
@@ -99,3 +101,27 @@ def test_which_are_split() -> None:
     assert not is_split(SPLIT_FROM - 1, dense, 1, 4)
     assert is_split(SPLIT_FROM, sparse, 1, 2)
     assert not is_split(SPLIT_FROM, sparse, 2, 2), "scans take long strides there"
+
+
+# In a walk
+
+
+def test_large_ones_are_read_in_parts(
+    made: Injecting,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(splitting, "PART", 5)
+    monkeypatch.setattr(reading, "is_split", lambda *_: True)
+    parts: list[int] = []
+
+    def noted(*arguments: Any) -> Iterator[Any]:
+        for entries in splitting.chunks_of_parts(*arguments):
+            parts.append(len(entries))
+            yield entries
+
+    monkeypatch.setattr(reading, "chunks_of_parts", noted)
+    done = Done(made, threads=3, chunk=8)
+    assert done.owners() == truth_of()
+    assert parts
+    assert max(parts) <= 5
+    assert done.reader.cost.entries == sum(parts)

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pagewalk.errors import PagewalkError
 from pagewalk.facts import Facts
+from pagewalk.sorting import distinct
 from pagewalk.table import Table
 
 __all__ = ["OfFrames"]
@@ -161,4 +162,4 @@ def frame_numbers(pfns: ArrayLike) -> NDArray[np.int64]:
     asked = np.asarray(pfns).reshape(-1)
     if len(asked) and (asked.dtype.kind not in "iu" or int(asked.min()) < 0 or int(asked.max()) >= 1 << 55):
         raise PagewalkError("frame numbers are integers from 0 up, below 2^55")
-    return np.unique(asked).astype(np.int64)
+    return distinct(asked).astype(np.int64)

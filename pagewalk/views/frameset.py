@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pagewalk.abi import KPF
 from pagewalk.facts import Facts
 from pagewalk.shares import Shares, apportion, divide
+from pagewalk.sorting import distinct
 from pagewalk.table import Column, Table, objects
 from pagewalk.tally import ANON, ZERO
 from pagewalk.views.who import kept_pages, memcg_names
@@ -204,7 +205,7 @@ def frames_of_file(facts: Facts, path: str = "", device: tuple[int, int] = (0, 0
     runs = np.flatnonzero(is_it[pages.vma]) if len(pages) else np.zeros(0, np.int64)
     length = pages.length[runs]
     within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
-    pfn = np.unique(np.repeat(pages.pfn[runs], length) + within)
+    pfn = distinct(np.repeat(pages.pfn[runs], length) + within)
     row = frames.rows_of(pfn)
     kind = facts.table.kind[row]
     own: Ints = pfn[(row >= 0) & (kind != ANON) & (kind != ZERO)]

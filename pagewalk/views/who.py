@@ -15,6 +15,7 @@ from pagewalk.facts import Facts
 from pagewalk.mappings import MappingFacts
 from pagewalk.orders import folio_orders
 from pagewalk.pages import FrameRuns, PageFacts
+from pagewalk.sorting import distinct
 from pagewalk.table import Column, Table, objects
 from pagewalk.uses import USES, ZERO, uses_of
 
@@ -102,7 +103,7 @@ def found_frames(facts: Facts, pfns: Ints) -> Found:
         The walk kept no frames.
     """
     frames, pages, mappings = kept_pages(facts)
-    pfn = np.unique(pfns)
+    pfn = distinct(pfns)
     low = np.searchsorted(pfn, pages.pfn)
     count = np.searchsorted(pfn, pages.pfn + pages.length) - low
     run = np.repeat(np.arange(len(pages)), count)

@@ -64,6 +64,7 @@ RANKS: Mapping[str, float] = {
     "ourselves": 2.5,  # what procfs says of this process
     "phases": 2,
     "threads": 2,
+    "sorting": 2,
     "turns": 2,
     "abi": 0,
     "table": 0,
@@ -106,6 +107,7 @@ FACTS = {
     "ownership",
     "pages",
     "shares",
+    "sorting",
     "tally",
     "uses",
 }
