@@ -59,8 +59,8 @@ def python_peers() -> tuple[list[Reader], list[str]]:
     """psutil and numpy, and the names of what is not installed."""
     numpy = _reader(
         NUMPY,
-        "reads whole VMAs and all of kpagecount, and sums up 1/mapcount: no owners, groups, swap or kinds of memory, and "
-        "no page whose frame was not mapped yet when kpagecount was read",
+        "reads whole VMAs and all of kpagecount, and sums up 1/mapcount: no owners, groups, swap, kinds of memory, "
+        "or pages whose frame was not yet mapped when kpagecount was read",
         "numpy",
     )
     if find_spec("psutil") is None:
