@@ -27,7 +27,7 @@ COVERAGE = switch("PAGEWALK_COVERAGE")
 # The plain C that each noun links; every other file of src_ext is a dependency.
 NOUNS = {
     "abi": [],
-    "procfs": ["pw_io.c", "pw_stat.c"],
+    "procfs": ["pw_io.c", "pw_space.c", "pw_stat.c"],
     "vmas": ["pw_maps.c"],
     "pagemap": ["pw_io.c", "pw_scan.c"],
     "ownership": ["pw_intern.c"],

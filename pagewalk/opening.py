@@ -125,15 +125,14 @@ class Opener:
             A file of it cannot be read.
         """
         for _ in range(TRIES):
-            with candidate.open(self._procfs) as process:
-                pagemap = self._procfs.open_at(process, "pagemap")
+            files = self._procfs.open_space(candidate.pids[0], candidate.tid, parser.room)
+            stat, pagemap = files.stat, files.pagemap
+            with files.process as process:
                 try:
-                    maps = self._procfs.read_at(process, "maps")
-                    stat = self._procfs.stat(process)
                     same = stat.start_time == candidate.stat.start_time and stat.layout == candidate.stat.layout
                     candidate.stat = stat
-                    if same and maps and not stat.is_zombie:
-                        parser.parse(maps, self._procfs.path(f"{process.pid}/maps"))
+                    if same and files.maps and not stat.is_zombie:
+                        parser.parse(files.maps, self._procfs.path(f"{process.pid}/maps"))
                         ranges = parser.plan(self._page_size, BRIDGE, self._devices)
                         opened = Opened(pagemap, parser.rows, ranges, parser.vss)
                         if keep or self._held:

@@ -9,18 +9,24 @@ import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import NamedTuple
 
 from pagewalk._native import procfs as native
 from pagewalk.errors import ParseError, PermissionRequired, Unsupported
+from pagewalk.openprocess import PF_KTHREAD, Process, ProcessStat, SpaceFiles, TextRoom
 
-__all__ = ["PF_KTHREAD", "Listing", "ProcFS", "Process", "ProcessStat", "kpage_files", "unescaped"]
+__all__ = [
+    "PF_KTHREAD",
+    "Listing",
+    "ProcFS",
+    "Process",
+    "ProcessStat",
+    "SpaceFiles",
+    "TextRoom",
+    "kpage_files",
+    "unescaped",
+]
 
 kpage_files = ("kpagecount", "kpageflags", "kpagecgroup")
-
-# include/linux/sched.h: a kernel thread has no address space of its own.
-PF_KTHREAD = 0x00200000
 
 _UID = re.compile(rb"^Uid:(.*)", re.MULTILINE)
 _VM_PTE = re.compile(rb"^VmPTE:(.*)", re.MULTILINE)
@@ -30,34 +36,6 @@ ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
 def unescaped(text: str) -> str:
     r"""Undo the kernel's octal escapes of a path: ``\040`` is a space (fs/seq_file.c:mangle_path)."""
     return os.fsdecode(ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), os.fsencode(text)))
-
-
-class ProcessStat(NamedTuple):
-    """The fields of ``/proc/PID/stat`` that pagewalk uses (fs/proc/array.c:do_task_stat).
-
-    ``layout`` holds the addresses that exec sets and that two PIDs of one address space must share; they are 0 for a
-    reader without ptrace permission.
-    """
-
-    pid: int
-    comm: str
-    state: str
-    ppid: int
-    flags: int
-    start_time: int
-    vsize: int
-    rss_pages: int
-    layout: tuple[int, ...]
-
-    @property
-    def is_kernel_thread(self) -> bool:
-        """Whether it is a kernel thread, which owns no page tables."""
-        return bool(self.flags & PF_KTHREAD)
-
-    @property
-    def is_zombie(self) -> bool:
-        """Whether this task has exited; other threads of its group may still run."""
-        return self.state in ("Z", "X", "x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,35 +55,6 @@ class Listing:
     inode: int
     directories: tuple[str, ...]
     others: frozenset[str]
-
-
-class Process:
-    """An open ``/proc/PID`` (or ``/proc/PID/task/TID``): every file opened through it is of that very process.
-
-    A descriptor of the directory keeps naming the process it was opened for: once that is gone reads fail with
-    ESRCH, whoever has the number then.
-    """
-
-    __slots__ = ("fd", "pid", "tid")
-
-    def __init__(self, pid: int, fd: int, tid: int | None = None) -> None:
-        self.pid = pid
-        self.fd = fd
-        self.tid = pid if tid is None else tid
-
-    def close(self) -> None:
-        """Give the descriptor back; harmless when called twice."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-
-    def __enter__(self) -> Process:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class ProcFS:
@@ -268,6 +217,37 @@ class ProcFS:
     def read_at(self, process: Process, name: str) -> bytes:
         """Read a text file of a process to its end; every such read goes through here."""
         return native.read_file(process.fd, name.encode(), 16384 if name == "maps" else 2048)
+
+    def open_space(self, pid: int, tid: int, room: TextRoom) -> SpaceFiles:
+        """Open a process and its pagemap, then read its maps, then its stat; every such opening goes through here.
+
+        Parameters
+        ----------
+        pid, tid : int
+            The process, and the thread to read it through.
+        room : TextRoom
+            What maps is read into; it grows.
+
+        Returns
+        -------
+        SpaceFiles
+            With two descriptors, which the caller closes. ``maps`` is good until the room is used again.
+
+        Raises
+        ------
+        OSError
+            It is gone, or a file of it cannot be read.
+        ParseError
+            ``stat`` is not of its form.
+        """
+        path = self.path(str(pid) if tid == pid else f"{pid}/task/{tid}")
+        while (found := native.open_space(os.fsencode(path), room.text)) is None:
+            room.text = bytearray(4 * len(room.text))
+        if not found:
+            raise ParseError(self.path(f"{pid}/stat"), 1, "the fields of a process")
+        directory, pagemap, used, fields = found
+        stat = ProcessStat(fields[0], os.fsdecode(fields[1]), *fields[2:])
+        return SpaceFiles(Process(pid, directory, tid), pagemap, memoryview(room.text)[:used], stat)
 
     def link_at(self, process: Process, name: str) -> str:
         """Read a symbolic link of a process, such as ``ns/user``."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pagewalk._native import vmas as native
 from pagewalk.errors import ParseError
+from pagewalk.procfs import TextRoom
 
 __all__ = ["TELLS_ANON", "TELLS_SHMEM", "UNKNOWN", "Devices", "MapsParser", "PlanArrays", "VMAs", "parse_maps"]
 
@@ -99,12 +100,15 @@ class MapsParser:
         What `plan` fills: range_start, range_stop, vma_start, vma_stop of uint64, page numbers, ascending, stops
         exclusive: what to read of a pagemap, and each VMA; and tells of uint8, what an entry of pagemap tells by its
         VMA (TELLS_ANON, TELLS_SHMEM). Others take their place where more VMAs come than there is room for.
+    room : TextRoom
+        What texts may be read into.
     """
 
-    __slots__ = ("_columns", "_maps", "_text", "arrays")
+    __slots__ = ("_columns", "_maps", "_text", "arrays", "room")
 
     def __init__(self, room: int = 128) -> None:
-        self._text = b""
+        self._text: bytes | memoryview = b""
+        self.room = TextRoom()
         self._make_room(room)
 
     def _make_room(self, room: int) -> None:
@@ -139,7 +143,7 @@ class MapsParser:
         """Size of all VMAs in bytes, without vsyscall, as the kernel's VmSize; what `plan` found."""
         return self._maps.vss
 
-    def parse(self, text: bytes, path: str = "maps") -> None:
+    def parse(self, text: bytes | memoryview, path: str = "maps") -> None:
         """Take the text of ``/proc/PID/maps`` apart.
 
         Parameters
@@ -160,7 +164,7 @@ class MapsParser:
         self._text = text
         rows = self._maps.parse(text)
         if rows < 0:
-            line = text.split(b"\n")[-rows - 1]
+            line = bytes(text).split(b"\n")[-rows - 1]
             raise ParseError(path, -rows, f"a mapping from {os.fsdecode(line[:120])!r}")
         # Where a VMA changed between two reads of the file the kernel goes on from the address it had reached
         # (fs/proc/task_mmu.c:m_start): lines never overlap. If they do the text is not the kernel's.
@@ -192,7 +196,7 @@ class MapsParser:
         n, of = self.rows, self._columns
         return VMAs(
             of.start[:n].copy(), of.end[:n].copy(), of.offset[:n].copy(), of.inode[:n].copy(), of.major[:n].copy(),
-            of.minor[:n].copy(), of.perms[:n].copy(), of.name_at[:n].copy(), of.name_len[:n].copy(), self._text,
+            of.minor[:n].copy(), of.perms[:n].copy(), of.name_at[:n].copy(), of.name_len[:n].copy(), bytes(self._text),
         )  # fmt: skip
 
 

@@ -24,18 +24,22 @@ cdef enum:
 def ask(const uint32_t[::1] owner not None, const uint8_t[::1] need not None, uint8_t[::1] out not None):
     """Write what is needed of each frame, by its owner set; returns all bits, and whether owned frames need nothing."""
     cdef Py_ssize_t i, n = owner.shape[0]
-    cdef uint8_t bits = 0
+    cdef uint32_t last = 0          # neighbours mostly have the same owners
+    cdef uint8_t bits = 0, here = 0
     cdef bint spared = False, outside = False
     if out.shape[0] < n:
         raise ValueError("out has less room than there are frames")
     with nogil:
         for i in range(n):
-            if owner[i] >= <uint64_t>need.shape[0]:
-                outside = True
-                break
-            out[i] = need[owner[i]]
-            bits |= out[i]
-            spared |= owner[i] != 0 and out[i] == 0
+            if owner[i] != last:
+                last = owner[i]
+                if last >= <uint64_t>need.shape[0]:
+                    outside = True
+                    break
+                here = need[last] if last else 0
+                bits |= here
+                spared |= last != 0 and here == 0
+            out[i] = here
     if outside:
         raise ValueError("fewer needs than owner sets")
     return bits, spared

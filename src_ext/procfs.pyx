@@ -6,7 +6,8 @@ import os
 from libc.stdint cimport uint8_t, uint64_t
 
 from pw cimport (
-    PW_STAT_LAYOUT, pw_close, pw_open_at, pw_parse_stat, pw_read_text, pw_read_words, pw_same_mm, pw_stat, ssize_t,
+    pw_close, pw_open_at, pw_open_space, pw_parse_stat, pw_read_text, pw_read_words, pw_same_mm, pw_space, pw_stat,
+    ssize_t,
 )
 
 
@@ -82,21 +83,46 @@ def read_file(int dir_fd, bytes name not None, size_t at_first=4096):
         pw_close(fd)
 
 
+cdef tuple stat_fields(const pw_stat *stat):
+    return (
+        stat.pid, stat.comm[:stat.comm_len], chr(stat.state), stat.ppid, stat.flags, stat.start_time, stat.vsize,
+        stat.rss_pages, (
+            stat.layout[0], stat.layout[1], stat.layout[2], stat.layout[3], stat.layout[4],
+            stat.layout[5], stat.layout[6], stat.layout[7], stat.layout[8], stat.layout[9],
+        ),
+    )
+
+
 def parse_stat(const uint8_t[::1] text not None):
     """Take the text of stat apart: pid, comm, state, ppid, flags, start_time, vsize, rss_pages, layout; None if it is
     not of the form.
     """
     cdef pw_stat stat
-    cdef const char *at
+    if text.shape[0] == 0 or pw_parse_stat(<const char *>&text[0], text.shape[0], &stat):
+        return None
+    return stat_fields(&stat)
+
+
+def open_space(bytes path not None, uint8_t[::1] text not None):
+    """Open the directory and the pagemap of a process, and read its maps into ``text``, then its stat.
+
+    Returns (directory, pagemap, bytes of maps, fields of stat as `parse_stat` has them); None where maps has no room,
+    () where stat is not of the form.
+    """
+    cdef pw_space space
+    cdef const char *at = path
+    cdef int failed
     if text.shape[0] == 0:
         return None
-    at = <const char *>&text[0]
-    if pw_parse_stat(at, text.shape[0], &stat):
+    with nogil:
+        failed = pw_open_space(at, <char *>&text[0], text.shape[0], &space)
+    if failed == -errno.EMSGSIZE:
         return None
-    return (
-        stat.pid, at[stat.comm_at:stat.comm_at + stat.comm_len], chr(stat.state), stat.ppid, stat.flags,
-        stat.start_time, stat.vsize, stat.rss_pages, tuple([stat.layout[k] for k in range(PW_STAT_LAYOUT)]),
-    )
+    if failed == -errno.EBADMSG:
+        return ()
+    if failed:
+        raise OSError(-failed, os.strerror(-failed), os.fsdecode(space.file))
+    return space.dir, space.pagemap, space.used, stat_fields(&space.stat)
 
 
 def same_mm(int pid_a, int pid_b):

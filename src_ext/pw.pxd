@@ -143,7 +143,6 @@ cdef extern from "pw_arrow.h" nogil:
 
 
 cdef extern from "pw_stat.h" nogil:
-    const int PW_STAT_LAYOUT
     struct pw_stat:
         int64_t state
         int64_t ppid
@@ -155,10 +154,20 @@ cdef extern from "pw_stat.h" nogil:
         int64_t vsize
         int64_t rss_pages
         int64_t pid
-        size_t comm_at
+        const char *comm
         size_t comm_len
         int64_t *layout
     int pw_parse_stat(const char *text, size_t size, pw_stat *out)
+
+
+cdef extern from "pw_space.h" nogil:
+    struct pw_space:
+        int dir
+        int pagemap
+        size_t used
+        pw_stat stat
+        const char *file
+    int pw_open_space(const char *path, char *text, size_t room, pw_space *out)
 
 
 cdef extern from "pw_tree.h" nogil:

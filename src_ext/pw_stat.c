@@ -29,8 +29,10 @@ int pw_parse_stat(const char *text, size_t size, struct pw_stat *out)
     const char *behind = take_number(text, opening, &out->pid);
     if (!behind || behind + 1 != opening)
         return -1;
-    out->comm_at = (size_t)(opening + 1 - text);
     out->comm_len = (size_t)(closing - opening - 1);
+    if (out->comm_len > PW_COMM_ROOM)
+        out->comm_len = PW_COMM_ROOM;
+    memcpy(out->comm, opening + 1, out->comm_len);
     out->state = (unsigned char)closing[2];
     const char *at = closing + 4;
     int64_t field[ENV_END + 1];

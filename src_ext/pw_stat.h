@@ -8,6 +8,9 @@
 // Addresses that exec sets: startcode, endcode, startstack; start_data, end_data, start_brk, arg_start .. env_end.
 enum { PW_STAT_LAYOUT = 10 };
 
+// A kernel worker's name has 64 bytes at most (kernel/workqueue.c:wq_worker_comm), others 15.
+enum { PW_COMM_ROOM = 256 };
+
 struct pw_stat {
     int64_t state;  // the letter
     int64_t ppid;
@@ -19,7 +22,7 @@ struct pw_stat {
     int64_t vsize;
     int64_t rss_pages;
     int64_t pid;
-    size_t comm_at;  // where in the text the name begins, and its length
+    char comm[PW_COMM_ROOM];  // the name, cut where it is longer
     size_t comm_len;
     int64_t layout[PW_STAT_LAYOUT];
 };

@@ -174,6 +174,21 @@ class ByOpening(procfs.ProcFS):
         with self.open_process(pid) as process:
             return self.stat(process)
 
+    def open_space(self, pid: int, tid: int, room: procfs.TextRoom) -> procfs.SpaceFiles:
+        process, pagemap = self.open_process(pid), -1
+        try:
+            if tid != pid:
+                with process:
+                    process = self.open_thread(process, tid)
+            pagemap = self.open_at(process, "pagemap")
+            maps = self.read_at(process, "maps")
+            return procfs.SpaceFiles(process, pagemap, maps, self.stat(process))
+        except BaseException:
+            process.close()
+            if pagemap >= 0:
+                os.close(pagemap)
+            raise
+
     def read_at(self, process: procfs.Process, name: str) -> bytes:
         fd = self.open_at(process, name)
         try:

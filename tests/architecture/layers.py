@@ -61,6 +61,7 @@ RANKS: Mapping[str, float] = {
     "shares": 3,
     "tree": 3,
     "procfs": 2,
+    "openprocess": 1.5,
     "ourselves": 2.5,  # what procfs says of this process
     "phases": 2,
     "threads": 2,
