@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import mmap
 from pathlib import Path
 
 import pytest
@@ -20,24 +20,30 @@ def made(tmp_path: Path, **files: str) -> ProcFS:
 
 def test_reads_of_this_process() -> None:
     procfs = ProcFS()
-    first, second = read_calls(procfs), read_calls(procfs)
-    if first is None or second is None:
-        pytest.skip("this kernel does not count reads (CONFIG_TASK_IO_ACCOUNTING)")
-    with open("/dev/zero", "rb", buffering=0) as zero:
-        for _ in range(50):
-            zero.read(1)
-    third = read_calls(procfs)
-    assert third is not None
-    assert third - second == 50 + (second - first)
+    counts = []
+    for _ in range(5):
+        first, second = read_calls(procfs), read_calls(procfs)
+        if first is None or second is None:
+            pytest.skip("this kernel does not count reads (CONFIG_TASK_IO_ACCOUNTING)")
+        with open("/dev/zero", "rb", buffering=0) as zero:
+            for _ in range(50):
+                zero.read(1)
+        third = read_calls(procfs)
+        assert third is not None
+        counts.append((third - second) - (second - first))
+        if counts[-1] == 50:  # another thread may read something in between
+            break
+    assert counts[-1] == 50, counts
 
 
 def test_memory_of_this_process() -> None:
     before, peak_before = memory(ProcFS())
-    held = bytearray(os.urandom(1) * (32 << 20))
-    during, peak = memory(ProcFS())
+    # A mapping of its own: the heap may have as much room that is resident already.
+    with mmap.mmap(-1, 32 << 20) as held:
+        held.write(b"x" * len(held))
+        during, peak = memory(ProcFS())
     assert during >= before + (31 << 20)
     assert peak >= max(during, peak_before)
-    assert len(held) == 32 << 20
 
 
 def test_age_of_this_process() -> None:

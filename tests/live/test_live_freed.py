@@ -19,7 +19,7 @@ from workloads import MADV_PAGEOUT, MAP_ANONYMOUS, MAP_SHARED, PAGE, Agent, Regi
 MIB = 1 << 20
 REAL = ProcFS()
 # Elsewhere on the machine memory is taken and freed all the time: a try is of little use while much of it is.
-TRIES = 12
+TRIES = 40
 measured = pytest.mark.unsanitized("what is freed is measured on the whole machine, on which more is at work then")
 
 
