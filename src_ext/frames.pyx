@@ -7,7 +7,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from pw cimport (
     PW_KPF_ANON, PW_KPF_COMPOUND_HEAD, PW_KPF_COMPOUND_TAIL, PW_KPF_OF_FOLIO, PW_KPF_ON_NEW_TAILS, PW_KPF_OWNER_2,
-    pw_find_head, pw_intern, pw_intern_key, pw_intern_rehash, pw_key, pw_read_words, ssize_t,
+    pw_find_head, pw_intern, pw_intern_key, pw_intern_rehash, pw_key, pw_read_words, pw_skip_bytes, pw_skip_words,
+    ssize_t,
 )
 
 
@@ -92,13 +93,18 @@ def ask_flags(
     ``seen`` is by owner set. The kernel counts no mapping of the zero page (mm/memory.c:do_anonymous_page) and none of
     a special page: those are no memory of the process, whatever their VMA tells.
     """
-    cdef Py_ssize_t i, n = owner.shape[0]
+    cdef Py_ssize_t i = 0, n = owner.shape[0]
     cdef uint8_t bits = 0
     cdef bint outside = False
     if ask.shape[0] < n or mapcount.shape[0] < n:
         raise ValueError("a column is shorter than the frames")
+    if n == 0:
+        return 0
     with nogil:
-        for i in range(n):
+        while True:
+            i = pw_skip_bytes(&ask[0], i, n)
+            if i == n:
+                break
             if ask[i] == C_ASK_COUNT:
                 if owner[i] >= <uint64_t>seen.shape[0]:
                     outside = True
@@ -106,6 +112,7 @@ def ask_flags(
                 if mapcount[i] == 0 or mapcount[i] < seen[owner[i]]:
                     ask[i] |= C_ASK_FLAGS
             bits |= ask[i]
+            i += 1
     if outside:
         raise ValueError("fewer sets than owners")
     return bits
@@ -127,6 +134,9 @@ def read_wanted(
         raise ValueError("out has less room than there are frames")
     with nogil:
         while start < n:
+            start = pw_skip_bytes(&ask[0], start, n)
+            if start == n:
+                break
             if not ask[start] & bit:
                 start += 1
                 continue
@@ -263,17 +273,13 @@ cdef class Tally:
         uint64_t base,
         Py_ssize_t start,
         const uint32_t[::1] owner not None,
-        const uint64_t[::1] mapcount not None,
-        const uint64_t[::1] flags not None,
-        const uint64_t[::1] cgroup not None,
+        const uint64_t[::1] mapcount not None, const uint64_t[::1] flags not None, const uint64_t[::1] cgroup not None,
         uint64_t zone,
         bint unowned,
-        int fd_flags,
-        int fd_cgroup,
+        int fd_flags, int fd_cgroup,
         int64_t[::1] frames not None,
         uint32_t[::1] row_of not None,
-        const uint8_t[::1] ask=None,
-        const uint64_t[::1] stand_in=None,
+        const uint8_t[::1] ask=None, const uint64_t[::1] stand_in=None,
     ):
         """Tally frames from ``start`` on; returns where it had to stop for want of room, or their number.
 
@@ -291,17 +297,17 @@ cdef class Tally:
             raise ValueError("a column is shorter than the frames")
         cdef int failed = self.check(start, n, frames.shape[0])
         with nogil:
-            for i in range(start, n):
-                if not owner[i] and not unowned:
-                    continue
+            while i < n:
+                if asked or not unowned:
+                    i = pw_skip_bytes(&ask[0], i, n) if asked else pw_skip_words(&owner[0], i, n)
+                    if i == n:
+                        break
                 memcg = cgroup[i]
                 if not asked or ask[i] & C_ASK_FLAGS:
                     word = flags[i]
                     failed = self.settle(fd_flags, fd_cgroup, base + i, &word, &memcg)
                     if failed:
                         break
-                elif not ask[i]:
-                    continue
                 elif owner[i] < <uint64_t>stand_in.shape[0]:
                     word = stand_in[owner[i]]
                 else:
@@ -317,8 +323,7 @@ cdef class Tally:
                 frames[row] += 1
                 if keep:
                     row_of[i] = <uint32_t>row + 1
-            else:
-                i = n
+                i += 1
         if failed:
             raise OSError(-failed, os.strerror(-failed), "kpage file")
         if outside:

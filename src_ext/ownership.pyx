@@ -164,6 +164,23 @@ cdef class Fold:
         self.frames[new] += frames
         self.frames[old] -= frames
 
+    cdef inline int64_t run_on(
+        self, const uint64_t *entries, Py_ssize_t n, uint32_t[::1] owner, uint32_t before, uint32_t new
+    ) noexcept nogil:
+        """Give a frame its new owners, and those after it whose entries go on with theirs; returns how many."""
+        cdef uint64_t first = entries[0], pfn = first & PW_PM_PFRAME_MASK, k = 1, block
+        cdef uint64_t most = <uint64_t>owner.shape[0] - pfn
+        if most > <uint64_t>n:
+            most = n
+        owner[pfn] = new
+        while k < most and entries[k] == first + k and owner[pfn + k] == before:
+            owner[pfn + k] = new
+            k += 1
+        if self.blocks:
+            for block in range(pfn >> C_BLOCK_SHIFT, (pfn + k - 1 >> C_BLOCK_SHIFT) + 1):
+                self.touched[block] = 1
+        return k
+
     cdef inline void set_aside(self, uint64_t entry, uint64_t[::1] swaps, uint64_t[::1] others) noexcept nogil:
         """Keep an entry that is not present: every such leaf is called swap; only low types are, guards are markers."""
         if entry & PW_PM_GUARD_REGION or entry & PW_SWAP_TYPE_MASK >= PW_MAX_SWAPFILES_LEAST:
@@ -186,8 +203,8 @@ cdef class Fold:
         cdef Py_ssize_t i = start
         cdef uint64_t entry, pfn, ahead, limit = owner.shape[0]
         # Neighbours mostly go the same way, from one set to one other: those frames are counted together.
-        cdef uint32_t old, last_old = C_NOBODY, last_new = C_NOBODY
-        cdef int64_t alike = 0
+        cdef uint32_t old, before = C_NOBODY, last_old = C_NOBODY, last_new = C_NOBODY
+        cdef int64_t run, alike = 0
         if self.first == 0:
             raise ValueError("no address space was begun")
         if not 0 <= start <= stop <= entries.shape[0]:
@@ -198,36 +215,34 @@ cdef class Fold:
             raise ValueError("fewer blocks than frames")
         self.n_swaps = self.n_others = 0
         with nogil:
-            for i in range(start, stop):
+            while i < stop:
                 if i + AHEAD < stop:
                     ahead = entries[i + AHEAD] & PW_PM_PFRAME_MASK
                     if ahead < limit:
                         pw_fetch(&owner[ahead])
                 entry = entries[i]
-                if entry & PW_PM_PRESENT:
-                    pfn = entry & PW_PM_PFRAME_MASK
-                    if pfn == 0 or pfn >= limit:
-                        others[self.n_others] = entry
-                        self.n_others += 1
-                        continue
-                    if self.blocks:
-                        self.touched[pfn >> C_BLOCK_SHIFT] = 1
-                    old = owner[pfn]
-                    if old == C_NOBODY:
-                        old = self.root_of(entry)
-                    if old == last_old:
-                        owner[pfn] = last_new
-                        alike += 1
-                        continue
-                    if not self.take(owner, pfn, old, 0):
-                        break
-                    if old < self.first:
+                pfn = entry & PW_PM_PFRAME_MASK
+                if entry & PW_PM_PRESENT and 0 < pfn < limit:
+                    before = owner[pfn]
+                    old = before if before else self.root_of(entry)
+                    if old != last_old:
+                        if not self.take(owner, pfn, old, 0):
+                            break
+                        if old >= self.first:       # it had this owner already
+                            i += 1
+                            continue
                         self.move(last_old, last_new, alike)
-                        last_old, last_new, alike = old, owner[pfn], 0
+                        last_old, last_new, alike = old, owner[pfn], -1
+                    run = self.run_on(&entries[i], stop - i, owner, before, last_new)
+                    alike += run
+                    i += run
+                    continue
+                if entry & PW_PM_PRESENT:
+                    others[self.n_others] = entry
+                    self.n_others += 1
                 elif entry & PW_PM_SWAP:
                     self.set_aside(entry, swaps, others)
-            else:
-                i = stop
+                i += 1
             self.move(last_old, last_new, alike)
         return i
 

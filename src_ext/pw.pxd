@@ -50,6 +50,11 @@ cdef extern from "pw_fetch.h" nogil:
     void pw_fetch(const void *at)
 
 
+cdef extern from "pw_skip.h" nogil:
+    size_t pw_skip_bytes(const uint8_t *bytes, size_t at, size_t n)
+    size_t pw_skip_words(const uint32_t *words, size_t at, size_t n)
+
+
 cdef extern from "pw_folio.h" nogil:
     int pw_find_head(int fd_flags, uint64_t pfn, uint64_t *head, uint64_t *flags)
 
