@@ -346,7 +346,8 @@ def tabulate(ownership: Ownership, rows: FrameRows, space_of: Ints) -> Tabulated
         For each number of the ownership its address space, -1 to leave that one out (it went meanwhile).
     """
     sets = ownership.sets()
-    if np.array_equal(space_of, np.arange(len(space_of))):  # none to leave out, as they were folded
+    # As they were folded, where none is to be left out.
+    if len(space_of) and np.array_equal(space_of, np.arange(len(space_of))):
         new_of = np.arange(len(sets), dtype=np.uint32)
         new_of[:FIRST_SET] = 0
     else:

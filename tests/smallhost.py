@@ -53,7 +53,7 @@ A = Space(
             2,
             device=(0, 17),
             inode=9,
-            name=b"/anon_hugepage (deleted)",
+            name=b"/dev/hugepages/a",
             entries={0: Present(30), 1: Present(31)},
         ),
         libc(4),

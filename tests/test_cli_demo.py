@@ -109,7 +109,7 @@ def test_it_needs_no_root(tmp_path: Path) -> None:
     """Not even what /proc says of other processes: it is read as nobody, where root may change users."""
     script = "import os, sys\nif os.geteuid() == 0:\n    os.setgroups([])\n    os.setresuid(65534, 65534, 65534)\n"
     script += "from pagewalk.cli import main\nsys.exit(main(['demo', 'process', '-q']))"
-    preload = "import pagewalk.snapshot, pagewalk.cli.demo, pagewalk.render.plain, pagewalk.views.process, lzma\n"
+    preload = "import importlib.metadata, locale, pagewalk.snapshot, pagewalk.cli.demo, pagewalk.render.plain, pagewalk.views.process, lzma\n"
     done = subprocess.run([sys.executable, "-c", preload + script], capture_output=True, text=True, cwd=tmp_path)
     if "Permission denied" in done.stderr:
         pytest.skip("nobody may not read this checkout")

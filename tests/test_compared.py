@@ -83,7 +83,7 @@ class TestByHand:
         states = [(row["pid"], row["name"], row["state"], row["rss"] // PAGE) for row in table]
         assert states == [
             (10, "[heap]", "same", 0),
-            (10, "/anon_hugepage (deleted)", "same", 0),
+            (10, "/dev/hugepages/a", "same", 0),
             (10, "/lib/libc.so", "same", 0),
             (11, "[heap]", "gone", -1),
             (11, "[heap]", "new", 1),

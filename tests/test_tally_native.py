@@ -22,7 +22,10 @@ def zeros(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
 
 def test_arrays_of_another_kind_are_refused() -> None:
     refuses_spoiled(native.add_rows, [U4, WEIGHTS, WEIGHTS.copy()], written=[2])
-    refuses_spoiled(native.up_the_trie, [U4, U4, U4, WEIGHTS.copy(), zeros(2, 3), zeros(2, 3)], written=[3, 4, 5])
+    refuses_spoiled(native.up_the_trie, [U4, U4, U4, WEIGHTS.copy(), zeros(2, 3)], written=[3, 4])
+    for pages in (zeros(2, 3).astype(np.float64), zeros(2, 3).T, zeros(3, 3)[::2]):
+        with pytest.raises(ValueError, match=r"dtype mismatch|C-contiguous"):
+            native.up_the_trie(U4, U4, U4, WEIGHTS.copy(), zeros(2, 3), pages)
     refuses_spoiled(native.add_pairs, [U4, u4(0, 2), WEIGHTS.copy(), zeros(3, 3), 3], written=[2, 3])
     slots, keys = np.zeros(4, np.uint32), np.zeros((2, 3), np.uint64)
     refuses_spoiled(native.regroup, [U4, U4, U4, I8, U4.copy(), slots, keys, False], written=[4, 5, 6])

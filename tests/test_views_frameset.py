@@ -154,7 +154,7 @@ class TestFramesOfAFile:
         for name in ("/memfd:w (deleted)", "/memfd:w"):
             assert frames_of_file(whole, name).tolist() == MEMFD
         assert frames_of_file(whole, "/lib/libc").tolist() == []
-        assert frames_of_file(whole, "/anon_hugepage").tolist() == [30, 31]
+        assert frames_of_file(whole, "/dev/hugepages/a").tolist() == [30, 31]
 
     def test_by_inode(self) -> None:
         whole = walked(mappings=True).facts

@@ -19,7 +19,7 @@ NAMES = ("pid", "start", "end", "perms", "offset", "inode", "name", "vss", *FIGU
 # By pid and name: in pages, counted by hand from smallhost. The memfd's first page is mapped twice by 11.
 BY_HAND = {
     (10, "[heap]"): counted("vss=4 rss=2 uss=2 private=2 anon=2 private_clean=1 private_dirty=1 swap=1"),
-    (10, "/anon_hugepage (deleted)"): counted("vss=2 hugetlb=2"),
+    (10, "/dev/hugepages/a"): counted("vss=2 hugetlb=2"),
     (10, "/lib/libc.so"): counted("vss=4 rss=4 shared=4 file=4 shared_clean=4"),
     (11, "[heap]"): counted("vss=4 rss=1 uss=1 private=1 anon=1 private_dirty=1 swap=1"),
     (11, "/memfd:w (deleted)"): counted("vss=4 rss=3 uss=1 shared=2 private=1 shmem=3 shared_clean=2 private_dirty=1"),

@@ -118,7 +118,7 @@ def test_without_root_it_answers(root: None) -> None:
         live.save(path)
         os.chown(path, NOBODY, NOBODY)
         script = (
-            "import lzma, os, sys\n"
+            "import importlib.metadata, locale, lzma, os, sys\n"
             "import pagewalk.cli.report, pagewalk.render.plain, pagewalk.views.process, pagewalk.snapshot\n"
             f"os.setgroups([]); os.setresuid({NOBODY}, {NOBODY}, {NOBODY})\n"
             f"sys.exit(pagewalk.cli.main(['report', {str(path)!r}, '--by', 'process', '-q', '-b', '-H']))"
