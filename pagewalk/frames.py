@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pagewalk._native import frames as native
-from pagewalk._native.ownership import BLOCK_SHIFT
+from pagewalk._native.ownership import ASKED, BLOCK_SHIFT, HUGE, OWNED
 from pagewalk._native.procfs import read_words
 from pagewalk.framefiles import BRIDGE, FrameFiles
 from pagewalk.threads import run_in_threads
@@ -134,9 +134,11 @@ class _Shard:
         row_of: NDArray[np.uint32],
         memcgs: bool,
         needs: Needs | None,
+        touched: NDArray[np.uint8],
     ) -> None:
         self._files = files
         self._needs = needs
+        self._touched = touched
         self._ask = np.zeros(BLOCK, np.uint8)
         self._cgroup = files.cgroup if memcgs else -1
         self._bits = ASK_COUNT | ASK_FLAGS | (ASK_CGROUP if self._cgroup >= 0 else 0)
@@ -183,9 +185,9 @@ class _Shard:
             np.multiply(owner != 0, np.uint8(self._bits), out=ask)
             bits = self._bits if ask.any() else 0
         else:
-            bits, spared = native.ask(owner, self._needs.need, ask)
+            bits, spared = native.ask(owner, self._needs.need, ask, self._touched, block.start)
             if spared:
-                self.read += native.ask_huge(self._files.flags, block.start, owner, ask)
+                self.read += native.ask_huge(self._files.flags, block.start, owner, ask, self._touched)
                 bits |= int(ask.max())
         if not bits:
             return False
@@ -257,7 +259,7 @@ def read_frames(
     needs : Needs, optional
         What is to be read of the frames of each owner set; by default all files of each.
     touched : ndarray of uint8, optional
-        For each `ownership.BLOCK` of frames whether one has an owner.
+        What `ownership.Ownership.touched` has of each block of frames; by default any may be owned by anybody.
 
     Returns
     -------
@@ -265,13 +267,15 @@ def read_frames(
         In an order that does not depend on the threads.
     """
     row_of = np.zeros(len(owner) if keep_rows else 0, np.uint32)
+    if touched is None:
+        touched = np.full((len(owner) >> BLOCK_SHIFT) + 1, OWNED | ASKED | HUGE, np.uint8)
     blocks = [
         block
         for span in (spans if spans is not None else [Span(0, len(owner))])
         for base in range(span.start, span.stop, BLOCK)
         if _is_asked(block := Span(base, min(base + BLOCK, span.stop), span.zone, span.unowned), touched)
     ]
-    shards = [_Shard(files, owner, row_of, memcgs, needs) for _ in range(max(1, min(threads, len(blocks))))]
+    shards = [_Shard(files, owner, row_of, memcgs, needs, touched) for _ in range(max(1, min(threads, len(blocks))))]
     asked = sum(block.stop - block.start for block in blocks)
     todo, done = iter(blocks), len(owner) - asked
 
@@ -287,9 +291,9 @@ def read_frames(
     return _merged(shards, row_of)
 
 
-def _is_asked(block: Span, touched: NDArray[np.uint8] | None) -> bool:
+def _is_asked(block: Span, touched: NDArray[np.uint8]) -> bool:
     """Whether a block may have a frame to count."""
-    if block.unowned or touched is None:
+    if block.unowned:
         return True
     return bool(touched[block.start >> BLOCK_SHIFT : (block.stop - 1 >> BLOCK_SHIFT) + 1].any())
 

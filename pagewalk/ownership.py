@@ -26,7 +26,7 @@ __all__ = [
 
 FIRST_SET, ROOT_FILE, ROOT_SOLE = native.FIRST_SET, native.ROOT_FILE, native.ROOT_SOLE
 ROOT_PLAIN, ROOT_SHMEM = native.ROOT_PLAIN, native.ROOT_SHMEM
-# Frames of which it is noted together whether any has an owner.
+# Frames of which is noted together what is to be read of them: as many as one PMD maps.
 BLOCK = 1 << native.BLOCK_SHIFT
 
 # Tags of the tables of owners: that of the frames, swap type t has t + 1, device memory the last two.
@@ -132,7 +132,8 @@ class Ownership:
     owner : ndarray of uint32
         The owner set of each frame.
     touched : ndarray of uint8
-        For each BLOCK of frames whether one has an owner.
+        For each BLOCK of frames whether one has an owner (OWNED), whether one may need words of the kpage files (ASKED:
+        all but anonymous frames that pagemap says are mapped once), whether all may be one huge page (HUGE).
     """
 
     def __init__(self, n_frames: int, told: bool = False) -> None:

@@ -6,9 +6,9 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from pw cimport (
-    PW_KPF_ANON, PW_KPF_COMPOUND_HEAD, PW_KPF_COMPOUND_TAIL, PW_KPF_OF_FOLIO, PW_KPF_ON_NEW_TAILS, PW_KPF_OWNER_2,
-    pw_find_head, pw_intern, pw_intern_key, pw_intern_rehash, pw_key, pw_read_words, pw_skip_bytes, pw_skip_words,
-    ssize_t,
+    PW_BLOCK_ASKED, PW_BLOCK_HUGE, PW_BLOCK_SHIFT, PW_KPF_ANON, PW_KPF_COMPOUND_HEAD, PW_KPF_COMPOUND_TAIL,
+    PW_KPF_OF_FOLIO, PW_KPF_ON_NEW_TAILS, PW_KPF_OWNER_2, pw_find_head, pw_intern, pw_intern_key, pw_intern_rehash,
+    pw_key, pw_read_words, pw_skip_bytes, pw_skip_words, ssize_t,
 )
 
 
@@ -22,16 +22,38 @@ cdef enum:
     C_HUGE = 512
 
 
-def ask(const uint32_t[::1] owner not None, const uint8_t[::1] need not None, uint8_t[::1] out not None):
-    """Write what is needed of each frame, by its owner set; returns all bits, and whether owned frames need nothing."""
-    cdef Py_ssize_t i, n = owner.shape[0]
+def ask(
+    const uint32_t[::1] owner not None,
+    const uint8_t[::1] need not None,
+    uint8_t[::1] out not None,
+    const uint8_t[::1] touched not None,
+    uint64_t base,
+):
+    """Write what is needed of each frame, by its owner set; returns all bits, and whether owned frames need nothing.
+
+    ``touched`` is what was noted of each block of frames while they were folded: most need not be gone through.
+    """
+    cdef Py_ssize_t i = 0, n = owner.shape[0]
     cdef uint32_t last = 0          # neighbours mostly have the same owners
-    cdef uint8_t bits = 0, here = 0
+    cdef uint8_t bits = 0, here = 0, noted
+    cdef uint64_t behind
     cdef bint spared = False, outside = False
     if out.shape[0] < n:
         raise ValueError("out has less room than there are frames")
+    if n and base + n - 1 >> PW_BLOCK_SHIFT >= <uint64_t>touched.shape[0]:
+        raise ValueError("fewer blocks than frames")
     with nogil:
-        for i in range(n):
+        while i < n:
+            if i == 0 or base + i & C_HUGE - 1 == 0:
+                noted = touched[base + i >> PW_BLOCK_SHIFT]
+                if not noted & PW_BLOCK_ASKED:
+                    behind = ((base + i >> PW_BLOCK_SHIFT) + 1 << PW_BLOCK_SHIFT) - base
+                    if behind > <uint64_t>n:
+                        behind = n
+                    out[i:behind] = 0
+                    spared |= noted != 0
+                    i = behind
+                    continue
             if owner[i] != last:
                 last = owner[i]
                 if last >= <uint64_t>need.shape[0]:
@@ -41,12 +63,19 @@ def ask(const uint32_t[::1] owner not None, const uint8_t[::1] need not None, ui
                 bits |= here
                 spared |= last != 0 and here == 0
             out[i] = here
+            i += 1
     if outside:
         raise ValueError("fewer needs than owner sets")
     return bits, spared
 
 
-def ask_huge(int fd_flags, uint64_t base, const uint32_t[::1] owner not None, uint8_t[::1] ask not None):
+def ask_huge(
+    int fd_flags,
+    uint64_t base,
+    const uint32_t[::1] owner not None,
+    uint8_t[::1] ask not None,
+    const uint8_t[::1] touched not None,
+):
     """Ask for count and flags of the huge pages of which bit 56 of pagemap cannot be believed; returns words read.
 
     Where a PMD maps a huge page the bit is told of its first page for all of it (fs/proc/task_mmu.c:
@@ -60,10 +89,12 @@ def ask_huge(int fd_flags, uint64_t base, const uint32_t[::1] owner not None, ui
     cdef bint spared, owned
     if ask.shape[0] < n:
         raise ValueError("less is asked for than there are frames")
+    if n and base + n - 1 >> PW_BLOCK_SHIFT >= <uint64_t>touched.shape[0]:
+        raise ValueError("fewer blocks than frames")
     with nogil:
         while first + C_HUGE <= n:
             # One address space maps all of it: each frame has an owner.
-            spared, owned = False, owner[first] != 0 and owner[first + C_HUGE - 1] != 0
+            spared, owned = False, touched[base + first >> PW_BLOCK_SHIFT] & PW_BLOCK_HUGE and owner[first] != 0
             if owned:
                 for i in range(first, first + C_HUGE):
                     spared |= ask[i] == 0

@@ -4,16 +4,17 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from pw cimport (
-    PW_MAX_SWAPFILES_LEAST, PW_PM_FILE, PW_PM_GUARD_REGION, PW_PM_MMAP_EXCLUSIVE, PW_PM_PFRAME_MASK, PW_PM_PRESENT,
-    PW_PM_SWAP, PW_SWAP_TYPE_MASK, PW_TOLD_ANON, PW_TOLD_SHMEM, pw_fetch, pw_intern, pw_intern_key, pw_intern_rehash,
-    pw_key,
+    PW_BLOCK_ASKED, PW_BLOCK_HUGE, PW_BLOCK_OWNED, PW_BLOCK_SHIFT, PW_MAX_SWAPFILES_LEAST, PW_PM_FILE,
+    PW_PM_GUARD_REGION, PW_PM_MMAP_EXCLUSIVE, PW_PM_PFRAME_MASK, PW_PM_PRESENT, PW_PM_SWAP, PW_SWAP_TYPE_MASK,
+    PW_TOLD_ANON, PW_TOLD_SHMEM, pw_fetch, pw_intern, pw_intern_key, pw_intern_rehash, pw_key,
 )
 
 # Where the path of a frame begins, by what its first entry told. Nothing but bit 61: ROOT_ANON, ROOT_FILE. That it is
 # anonymous memory and no page of hugetlbfs: ROOT_PLAIN; that it is mapped once as well: ROOT_SOLE. That it is shmem:
 # ROOT_SHMEM.
 NOBODY, ROOT_ANON, ROOT_FILE, ROOT_SWAP, ROOT_SOLE, ROOT_PLAIN, ROOT_SHMEM, FIRST_SET = range(8)
-BLOCK_SHIFT = 16
+BLOCK_SHIFT = PW_BLOCK_SHIFT
+OWNED, ASKED, HUGE = PW_BLOCK_OWNED, PW_BLOCK_ASKED, PW_BLOCK_HUGE
 
 cdef enum:
     C_NOBODY = 0
@@ -23,8 +24,7 @@ cdef enum:
     C_ROOT_PLAIN = 5
     C_ROOT_SHMEM = 6
     C_FIRST_SET = 7
-    C_BLOCK_SHIFT = 16
-    AHEAD = 16          # entries: what is fetched so far ahead is there when its turn comes
+    AHEAD = 32          # entries: what is fetched so far ahead is there when its turn comes
 
 
 @cython.final
@@ -48,7 +48,7 @@ cdef class Fold:
     def __init__(self, Py_ssize_t n_sets, bint told=False, uint8_t[::1] touched=None):
         """``told``: the entries bear what their VMA tells, and frames begin at ROOT_SOLE, _PLAIN and _SHMEM too.
 
-        ``touched`` gets a 1 for each block of ``1 << BLOCK_SHIFT`` frames with one that has an owner.
+        ``touched`` gets OWNED, ASKED and HUGE for each block of ``1 << BLOCK_SHIFT`` frames.
         """
         if n_sets < C_FIRST_SET:
             raise ValueError("no room for the roots")
@@ -126,30 +126,50 @@ cdef class Fold:
         self.current = space
         self.first = <uint32_t>self.sets
 
+    cdef inline uint32_t child_of(self, uint32_t old) noexcept nogil:
+        """Return the set that has this owner too; nobody where there is no room for it."""
+        cdef uint32_t new = self.successor[old]
+        if new >= self.first:
+            return new
+        if self.sets == self.parent.shape[0]:       # the successor is of an earlier address space
+            return C_NOBODY
+        new = <uint32_t>self.sets
+        self.sets += 1
+        self.parent[new] = old
+        self.space[new] = self.current
+        self.successor[old] = new
+        return new
+
+    cdef inline bint repeat(self, uint64_t index, uint64_t tag) noexcept nogil:
+        """Count a mapping more of what has this owner already; False where there is no room for that."""
+        cdef int64_t repeat = pw_intern_key(&self.repeats, index, tag, 0)
+        if repeat < 0:
+            return False
+        self.counts[repeat] += 1
+        return True
+
+    cdef inline uint32_t child(self, const uint32_t[::1] owner, uint64_t pfn, uint32_t old) noexcept nogil:
+        """Return the set to move a frame to: ``old`` itself where it has this owner, nobody for want of room."""
+        if old < self.first:
+            return self.child_of(old)
+        if not self.repeat(pfn, 0):
+            return C_NOBODY
+        if self.blocks:
+            self.touched[pfn >> PW_BLOCK_SHIFT] |= PW_BLOCK_ASKED
+        return old
+
     cdef inline bint take(self, uint32_t[::1] owner, uint64_t index, uint32_t root, uint64_t tag) noexcept nogil:
-        """Give the frame this owner; False when the arrays have no room for that."""
+        """Give what a table holds this owner; False when the arrays have no room for that."""
         cdef uint32_t old = owner[index], new
-        cdef int64_t repeat
         if old >= self.first:           # it has this owner already
-            repeat = pw_intern_key(&self.repeats, index, tag, 0)
-            if repeat < 0:
-                return False
-            self.counts[repeat] += 1
-            return True
+            return self.repeat(index, tag)
         if old == C_NOBODY:
             old = root
-        new = self.successor[old]
-        if new < self.first:            # of an earlier address space
-            if self.sets == self.parent.shape[0]:
-                return False
-            new = <uint32_t>self.sets
-            self.sets += 1
-            self.parent[new] = old
-            self.space[new] = self.current
-            self.successor[old] = new
+        new = self.child_of(old)
+        if new == C_NOBODY:
+            return False
         owner[index] = new
-        self.frames[new] += 1
-        self.frames[old] -= 1
+        self.move(old, new, 1)
         return True
 
     cdef inline uint32_t root_of(self, uint64_t entry) noexcept nogil:
@@ -165,21 +185,44 @@ cdef class Fold:
         self.frames[old] -= frames
 
     cdef inline int64_t run_on(
-        self, const uint64_t *entries, Py_ssize_t n, uint32_t[::1] owner, uint32_t before, uint32_t new
+        self, const uint64_t *entries, Py_ssize_t i, Py_ssize_t start, Py_ssize_t stop,
+        uint32_t[::1] owner, uint32_t new
     ) noexcept nogil:
         """Give a frame its new owners, and those after it whose entries go on with theirs; returns how many."""
-        cdef uint64_t first = entries[0], pfn = first & PW_PM_PFRAME_MASK, k = 1, block
+        cdef uint64_t first = entries[i], pfn = first & PW_PM_PFRAME_MASK, k = 1
         cdef uint64_t most = <uint64_t>owner.shape[0] - pfn
-        if most > <uint64_t>n:
-            most = n
+        cdef uint32_t before = owner[pfn]
+        cdef uint8_t mark = PW_BLOCK_OWNED
+        if most > <uint64_t>(stop - i):
+            most = stop - i
+        if before != C_NOBODY or self.root_of(first) != C_ROOT_SOLE:
+            mark |= PW_BLOCK_ASKED
         owner[pfn] = new
-        while k < most and entries[k] == first + k and owner[pfn + k] == before:
+        while k < most and entries[i + k] == first + k and owner[pfn + k] == before:
             owner[pfn + k] = new
             k += 1
         if self.blocks:
-            for block in range(pfn >> C_BLOCK_SHIFT, (pfn + k - 1 >> C_BLOCK_SHIFT) + 1):
-                self.touched[block] = 1
+            self.note(
+                pfn, pfn + k, mark,
+                i > start and entries[i - 1] + 1 != first,
+                i + <Py_ssize_t>k < stop and entries[i + k] != first + k,
+            )
         return k
+
+    cdef inline void note(self, uint64_t pfn, uint64_t stop, uint8_t mark, bint begins, bint ends) noexcept nogil:
+        """Note of the blocks of some frames side by side that they are owned, and which may be huge pages.
+
+        A huge page that a PMD maps is one run of entries. Where it is known that none goes on before or behind these, a
+        block that they fill in part is no such page.
+        """
+        cdef uint64_t block, blocks = (stop - 1 >> PW_BLOCK_SHIFT) + 1
+        for block in range(pfn >> PW_BLOCK_SHIFT, blocks):
+            self.touched[block] |= mark
+            if (
+                (not begins or block << PW_BLOCK_SHIFT >= pfn)
+                and (not ends or (block + 1) << PW_BLOCK_SHIFT <= stop)
+            ):
+                self.touched[block] |= PW_BLOCK_HUGE
 
     cdef inline void set_aside(self, uint64_t entry, uint64_t[::1] swaps, uint64_t[::1] others) noexcept nogil:
         """Keep an entry that is not present: every such leaf is called swap; only low types are, guards are markers."""
@@ -203,7 +246,7 @@ cdef class Fold:
         cdef Py_ssize_t i = start
         cdef uint64_t entry, pfn, ahead, limit = owner.shape[0]
         # Neighbours mostly go the same way, from one set to one other: those frames are counted together.
-        cdef uint32_t old, before = C_NOBODY, last_old = C_NOBODY, last_new = C_NOBODY
+        cdef uint32_t old, new, last_old = C_NOBODY, last_new = C_NOBODY
         cdef int64_t run, alike = 0
         if self.first == 0:
             raise ValueError("no address space was begun")
@@ -211,7 +254,7 @@ cdef class Fold:
             raise ValueError("start and stop are not within entries")
         if swaps.shape[0] < stop - start or others.shape[0] < stop - start:
             raise ValueError("swaps or others have less room than the entries")
-        if self.blocks and self.blocks << C_BLOCK_SHIFT < limit:
+        if self.blocks and self.blocks << PW_BLOCK_SHIFT < limit:
             raise ValueError("fewer blocks than frames")
         self.n_swaps = self.n_others = 0
         with nogil:
@@ -223,17 +266,19 @@ cdef class Fold:
                 entry = entries[i]
                 pfn = entry & PW_PM_PFRAME_MASK
                 if entry & PW_PM_PRESENT and 0 < pfn < limit:
-                    before = owner[pfn]
-                    old = before if before else self.root_of(entry)
+                    old = owner[pfn]
+                    if old == C_NOBODY:
+                        old = self.root_of(entry)
                     if old != last_old:
-                        if not self.take(owner, pfn, old, 0):
+                        new = self.child(owner, pfn, old)
+                        if new == C_NOBODY:
                             break
-                        if old >= self.first:       # it had this owner already
+                        if new == old:              # it had this owner already
                             i += 1
                             continue
                         self.move(last_old, last_new, alike)
-                        last_old, last_new, alike = old, owner[pfn], -1
-                    run = self.run_on(&entries[i], stop - i, owner, before, last_new)
+                        last_old, last_new, alike = old, new, 0
+                    run = self.run_on(&entries[0], i, start, stop, owner, last_new)
                     alike += run
                     i += run
                     continue

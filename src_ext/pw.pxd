@@ -13,6 +13,10 @@ cdef extern from "pw_abi.h" nogil:
     const uint64_t PW_PM_SWAP
     const uint64_t PW_PM_PRESENT
     const int PW_TELLS_SHIFT
+    const int PW_BLOCK_SHIFT
+    const int PW_BLOCK_OWNED
+    const int PW_BLOCK_ASKED
+    const int PW_BLOCK_HUGE
     const uint64_t PW_TOLD_ANON
     const uint64_t PW_TOLD_SHMEM
     const uint64_t PW_SWAP_TYPE_MASK

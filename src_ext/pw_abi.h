@@ -20,6 +20,14 @@
 #define PW_TOLD_ANON (UINT64_C(1) << 59)
 #define PW_TOLD_SHMEM (UINT64_C(1) << 60)
 
+// What is noted of each block of frames, as many as one PMD maps, while entries are folded: that one of them is owned;
+// that one may be of more than one owner or of another kind than anonymous, so that words of the kpage files are needed;
+// that all of it may be one huge page.
+#define PW_BLOCK_SHIFT 9
+#define PW_BLOCK_OWNED 1
+#define PW_BLOCK_ASKED 2
+#define PW_BLOCK_HUGE 4
+
 // MAX_SWAPFILES_SHIFT 5; the smallest MAX_SWAPFILES of any configuration (include/linux/swap.h).
 #define PW_SWAP_TYPE_MASK UINT64_C(0x1f)
 #define PW_SWAP_OFFSET_SHIFT 5

@@ -241,5 +241,40 @@ def test_frames_are_kept_apart_by_what_their_vmas_tell(told: bool) -> None:
         assert root == [plain, plain, ROOT_PLAIN, ROOT_SOLE, ROOT_FILE, ROOT_FILE, ROOT_SHMEM, plain]
     else:
         assert root == [*[plain] * 4, *[ROOT_FILE] * 3, plain]
-    assert ownership.touched.tolist() == [0, 1, 0, 0]
+    assert np.flatnonzero(ownership.touched).tolist() == [70_000 // BLOCK]
     assert len(ownership.touched) * BLOCK == 1 << 18
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 3 * BLOCK), st.integers(1, 2 * BLOCK), st.booleans()), max_size=4),
+        max_size=3,
+    ),
+    st.integers(1, 700),
+)
+def test_what_is_noted_of_blocks(spaces: list[list[tuple[int, int, bool]]], chunk: int) -> None:
+    """No block is left out that has a frame to be read, or that one run of entries fills: it may be a huge page."""
+    limit = 8 * BLOCK
+    ownership = Ownership(limit, told=True)
+    owners: dict[int, list[bool]] = {}
+    whole: set[int] = set()
+    for runs in spaces:
+        entries = []
+        for first, length, is_sole in runs:
+            bits = int(PM.PRESENT | TOLD_ANON | (PM.MMAP_EXCLUSIVE if is_sole else 0))
+            pfns = range(first + 1, min(first + 1 + length, limit))
+            entries += [bits | pfn for pfn in pfns]
+            for pfn in pfns:
+                owners.setdefault(pfn, []).append(is_sole)
+            whole |= {block for block in range(8) if pfns.start <= block * BLOCK and (block + 1) * BLOCK <= pfns.stop}
+        ownership.begin()
+        for at in range(0, len(entries), chunk):
+            ownership.fold(np.array(entries[at : at + chunk], np.uint64))
+        ownership.end()
+    noted = ownership.touched
+    for pfn, told in owners.items():
+        assert noted[pfn // BLOCK] & native.OWNED
+        assert noted[pfn // BLOCK] & native.ASKED or told == [True]
+    for block in whole:
+        assert noted[block] & native.HUGE
+    assert {int(block) for block in np.flatnonzero(noted)} == {pfn // BLOCK for pfn in owners}

@@ -8,8 +8,16 @@ ASK_FLAGS: int
 ASK_CGROUP: int
 HUGE: int
 
-def ask(owner: NDArray[np.uint32], need: NDArray[np.uint8], out: NDArray[np.uint8]) -> tuple[int, bool]: ...
-def ask_huge(fd_flags: int, base: int, owner: NDArray[np.uint32], ask: NDArray[np.uint8]) -> int: ...
+def ask(
+    owner: NDArray[np.uint32],
+    need: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+    touched: NDArray[np.uint8],
+    base: int,
+) -> tuple[int, bool]: ...
+def ask_huge(
+    fd_flags: int, base: int, owner: NDArray[np.uint32], ask: NDArray[np.uint8], touched: NDArray[np.uint8]
+) -> int: ...
 def ask_flags(
     owner: NDArray[np.uint32], seen: NDArray[np.uint32], mapcount: NDArray[np.uint64], ask: NDArray[np.uint8]
 ) -> int: ...

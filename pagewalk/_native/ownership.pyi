@@ -12,6 +12,9 @@ ROOT_PLAIN: int
 ROOT_SHMEM: int
 FIRST_SET: int
 BLOCK_SHIFT: int
+OWNED: int
+ASKED: int
+HUGE: int
 
 @final
 class Fold:
