@@ -4,6 +4,7 @@ import os
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from pw cimport (
     PW_BLOCK_ASKED, PW_BLOCK_HUGE, PW_BLOCK_SHIFT, PW_KPF_ANON, PW_KPF_COMPOUND_HEAD, PW_KPF_COMPOUND_TAIL,
@@ -50,7 +51,7 @@ def ask(
                     behind = ((base + i >> PW_BLOCK_SHIFT) + 1 << PW_BLOCK_SHIFT) - base
                     if behind > <uint64_t>n:
                         behind = n
-                    out[i:behind] = 0
+                    memset(&out[i], 0, behind - i)
                     spared |= noted != 0
                     i = behind
                     continue
