@@ -165,7 +165,7 @@ class Vma:
 
     @property
     def hugetlb(self) -> bool:
-        return self.name.startswith(b"/anon_hugepage")
+        return self.name.startswith((b"/anon_hugepage", b"/dev/hugepages/"))
 
     @property
     def is_gate(self) -> bool:
