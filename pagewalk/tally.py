@@ -235,12 +235,12 @@ class Labelled:
         """Sum columns up by label; ``at`` gives each row's set."""
         once = np.zeros((self.labels, len(columns)), np.int64)
         # There may be a hundred sets a process: no more is carried through them than there is.
-        live = [k for k, column in enumerate(columns.values()) if column.any()]
-        if not live:
+        weights = np.stack(list(columns.values()), axis=1)
+        live = np.flatnonzero(weights.any(axis=0))
+        if not len(live):
             return Sums(tuple(columns), once, once)
-        weights = np.stack([column for column in columns.values() if column.any()], axis=1)
         per_set = np.zeros((len(self.sets), len(live)), np.int64)
-        native.add_rows(np.ascontiguousarray(at), weights, per_set)
+        native.add_rows(np.ascontiguousarray(at), np.ascontiguousarray(weights[:, live]), per_set)
         repeated = bool((self.sets.times > 1).any())
         sums = [np.zeros((self.labels, len(live)), np.int64) for _ in range(2 if repeated else 1)]
         native.up_the_trie(self.sets.parent, self.sets.space, self.sets.times, per_set, *sums)

@@ -15,12 +15,11 @@ from pw cimport (
 
 # What may be asked for of a frame.
 ASK_COUNT, ASK_FLAGS, ASK_CGROUP = 1, 2, 4
-HUGE = 512      # frames of a huge page that one PMD maps
 
 cdef enum:
     C_ASK_COUNT = 1
     C_ASK_FLAGS = 2
-    C_HUGE = 512
+    C_HUGE = 1 << PW_BLOCK_SHIFT     # frames of a huge page that one PMD maps
 
 
 def ask(

@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 ASK_COUNT: int
 ASK_FLAGS: int
 ASK_CGROUP: int
-HUGE: int
 
 def ask(
     owner: NDArray[np.uint32],
